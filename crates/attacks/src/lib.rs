@@ -1,0 +1,1 @@
+//! Adversarial attacks on latent-variable models: objective, constraint, search, budget.

@@ -1,0 +1,1 @@
+//! Plain vocabulary shared by every crate: seeds, codecs, configuration, provenance, errors.

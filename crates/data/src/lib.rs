@@ -1,0 +1,1 @@
+//! Data sets: files, archives and generators to ndarray batches, without libtorch.

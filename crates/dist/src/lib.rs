@@ -1,0 +1,1 @@
+//! Probability: distributions, reparameterisation and divergences on tensors.

@@ -1,0 +1,1 @@
+//! Measurements: ELBO and IWAE, distances, attack success, empirical margins and bounds.

@@ -1,0 +1,2 @@
+//! The vaegis program.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Reproduction: the registry of experiments and the vaegis program.

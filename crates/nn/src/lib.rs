@@ -1,0 +1,1 @@
+//! Layers, and the traits by which models meet attacks, training and evaluation.

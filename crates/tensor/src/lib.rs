@@ -1,0 +1,1 @@
+//! The border to libtorch: devices, noise, autograd, parameters, optimizers, checkpoints.

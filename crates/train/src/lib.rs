@@ -1,0 +1,1 @@
+//! The training loop: schedules, observers, checkpoints, exact resume.

@@ -1,0 +1,2 @@
+//! Developer and reproduction commands.
+fn main() {}
