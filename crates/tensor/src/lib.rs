@@ -1,1 +1,17 @@
-//! The border to libtorch: devices, noise, autograd, parameters, optimizers, checkpoints.
+//! The border to libtorch: the only crate that names `tch`.
+//!
+//! Everything above this crate sees [`Tensor`], [`Kind`] and [`Device`] from
+//! here, keyed [`Noise`] instead of a global generator, ordered parameters
+//! instead of a hash map, and errors instead of silent renames.
+//! It knows nothing of probability, models, data sets or attacks.
+
+pub mod autograd;
+pub mod device;
+pub mod error;
+pub mod noise;
+pub mod params;
+
+pub use error::TensorError;
+pub use noise::{Noise, NoiseSource};
+pub use params::{Init, ParamPath, ParamStore};
+pub use tch::{Device, IndexOp, Kind, Reduction, Scalar, Tensor, no_grad};

@@ -1,0 +1,22 @@
+//! Closed-form divergences, chosen by the pair of types.
+
+use vaegis_tensor::Tensor;
+
+/// Closed-form Kullback-Leibler divergence KL(self ‖ other), in nats. A pair of
+/// types without a closed form does not compile.
+pub trait KlTo<P> {
+    /// KL(self ‖ other) of each law of the batch.
+    ///
+    /// # Shapes
+    /// result: `batch_shape`
+    fn kl_to(&self, other: &P) -> Tensor;
+}
+
+/// Closed-form squared 2-Wasserstein distance.
+pub trait W2To<P> {
+    /// W₂²(self, other) of each law of the batch.
+    ///
+    /// # Shapes
+    /// result: `batch_shape`
+    fn w2_squared_to(&self, other: &P) -> Tensor;
+}

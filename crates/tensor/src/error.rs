@@ -1,0 +1,62 @@
+//! What can go wrong at the border to libtorch. Wrong shapes inside the
+//! library are programming errors and panic instead.
+
+use std::path::PathBuf;
+
+/// An error of the tensor crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TensorError {
+    /// A parameter name was registered twice.
+    #[error("the parameter name {name:?} is already taken: give each layer its own sub-path")]
+    DuplicateParameter {
+        /// Full dotted name.
+        name: String,
+    },
+    /// A stored parameter set does not match the model's.
+    #[error("{op}: parameter {name:?}: expected {expected}, found {found}")]
+    ParameterMismatch {
+        /// What was being done.
+        op: &'static str,
+        /// Full dotted name.
+        name: String,
+        /// What the model needs.
+        expected: String,
+        /// What the file or the caller offered.
+        found: String,
+    },
+    /// A device string cannot be parsed or the device cannot be used.
+    #[error("device {requested:?} cannot be used: {reason}")]
+    Device {
+        /// What the user asked for.
+        requested: String,
+        /// Why it failed, and what to do.
+        reason: String,
+    },
+    /// A file is damaged or not what it claims to be.
+    #[error("{what}: expected {expected}, found {found} (file {})", path.display())]
+    BadFile {
+        /// The part of the file.
+        what: &'static str,
+        /// What a good file holds.
+        expected: String,
+        /// What this one holds.
+        found: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A value that must be finite is not.
+    #[error("{name} is not finite ({found})")]
+    NonFinite {
+        /// Name of the value.
+        name: String,
+        /// The offending value.
+        found: f64,
+    },
+    /// Reading or writing failed in the core crate.
+    #[error(transparent)]
+    Core(#[from] vaegis_core::CoreError),
+    /// libtorch reported an error.
+    #[error("libtorch: {0}")]
+    Torch(#[from] tch::TchError),
+}
