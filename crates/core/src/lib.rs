@@ -4,9 +4,14 @@
 //! and to treat files with care.
 
 pub mod codec;
+pub mod config;
 pub mod error;
 pub mod hash;
+pub mod provenance;
 pub mod seed;
+pub mod time;
 
+pub use config::{Checks, Validate, load_toml};
 pub use error::{CoreError, Violation, Violations};
+pub use provenance::Provenance;
 pub use seed::SeedTree;
