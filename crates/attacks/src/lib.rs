@@ -1,1 +1,33 @@
-//! Adversarial attacks on latent-variable models: objective, constraint, search, budget.
+//! Adversarial attacks on latent-variable models.
+//!
+//! An [`Attack`] composes four things that know nothing of each other: an
+//! [`Objective`] (what is minimised), a [`Constraint`] (how large the
+//! distortion may be and in which box the input must stay), a [`Search`] (how
+//! the minimum is looked for) and its budget. The victim is any
+//! [`vaegis_nn::LatentModel`]; no model is known here.
+//!
+//! Rows are independent: every row has its own target, penalty, radius, noise
+//! and search state, so 10 pairs × 50 penalties × restarts run as one batch and
+//! give the rows that single runs give.
+
+pub mod attack;
+pub mod constraint;
+pub mod error;
+pub mod grid;
+pub mod objective;
+pub mod oracle;
+pub mod outcome;
+pub mod prepared;
+pub mod record;
+pub mod rows;
+pub mod search;
+pub mod select;
+pub mod sweep;
+
+pub use attack::Attack;
+pub use constraint::{Ball, BoxBounds, Constraint, Penalty};
+pub use error::AttackError;
+pub use objective::{Direction, Layers, NoiseMode, Objective, Variant};
+pub use outcome::{AttackOutcome, RowStatus};
+pub use rows::AttackRows;
+pub use search::Search;

@@ -8,6 +8,7 @@
 mod artifact;
 mod atomic;
 mod bytes;
+pub mod float;
 mod jsonl;
 mod text;
 

@@ -1,0 +1,354 @@
+//! An attack as a composition, and how it is run with restarts.
+
+use crate::constraint::{add_penalty, project};
+use crate::oracle::Oracle;
+use crate::prepared::Prepared;
+use crate::search::Found;
+use crate::{
+    AttackError, AttackOutcome, AttackRows, Ball, Constraint, NoiseMode, Objective, Penalty, Search,
+};
+use serde::{Deserialize, Serialize};
+use vaegis_nn::LatentModel;
+use vaegis_tensor::{Device, Kind, Noise, ParamStore, Tensor};
+
+/// Objective, constraint, search and restarts.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Attack {
+    /// What is minimised.
+    pub objective: Objective,
+    /// Penalty, ball and box.
+    pub constraint: Constraint,
+    /// How the minimum is looked for.
+    pub search: Search,
+    /// Whether the objective's noise is drawn once or at every evaluation.
+    #[serde(default)]
+    pub noise_mode: NoiseMode,
+    /// Starts per row; the best one is kept. The first starts at (nearly) zero,
+    /// the others at random points.
+    #[serde(default = "one")]
+    pub restarts: usize,
+    /// Fresh noise draws with which restarts are compared and the result is
+    /// reported; 0 reports the value that the search itself saw.
+    #[serde(default)]
+    pub score_samples: usize,
+    /// Half width of the first start around zero, per pixel.
+    #[serde(default = "tiny")]
+    pub start_spread: f64,
+    /// Rows per network pass; bounds memory.
+    #[serde(default = "thousand")]
+    pub max_rows_per_pass: usize,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn tiny() -> f64 {
+    1e-8
+}
+
+fn thousand() -> usize {
+    1024
+}
+
+/// Spread of random starts, in units of the pixel range, where no ball says
+/// how far to go.
+const FREE_START_SPREAD: f64 = 0.1;
+
+/// Stops gradients for the parameters during an attack and restores the state.
+struct Frozen<'a> {
+    params: &'a ParamStore,
+    was_trainable: bool,
+}
+
+impl<'a> Frozen<'a> {
+    fn new(params: &'a ParamStore) -> Self {
+        let was_trainable = params.trainable().iter().any(|(_, t)| t.requires_grad());
+        if was_trainable {
+            params.set_trainable(false);
+        }
+        Self {
+            params,
+            was_trainable,
+        }
+    }
+}
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        if self.was_trainable {
+            self.params.set_trainable(true);
+        }
+    }
+}
+
+impl Attack {
+    /// An attack with one start and common random numbers.
+    pub fn new(objective: Objective, constraint: Constraint, search: Search) -> Self {
+        Self {
+            objective,
+            constraint,
+            search,
+            noise_mode: NoiseMode::Common,
+            restarts: 1,
+            score_samples: 0,
+            start_spread: tiny(),
+            max_rows_per_pass: thousand(),
+        }
+    }
+
+    /// The targeted attack of the Seatbelt paper: L-BFGS-B with penalty λ‖d‖₂ in
+    /// the data's box.
+    pub fn penalized(objective: Objective) -> Self {
+        Self::new(
+            objective,
+            Constraint::PENALIZED,
+            Search::Lbfgs(Default::default()),
+        )
+    }
+
+    /// The maximum-damage attack in an L2 ball by projected gradient with three
+    /// starts, scored on 50 fresh draws (r-robustness specification, §4.4).
+    pub fn max_damage(variant: crate::Variant) -> Self {
+        let objective = Objective::MaxDamage {
+            variant,
+            samples: 4,
+        };
+        Self {
+            noise_mode: NoiseMode::Fresh,
+            restarts: 3,
+            score_samples: 50,
+            ..Self::new(
+                objective,
+                Constraint::L2_BALL,
+                Search::Pgd(Default::default()),
+            )
+        }
+    }
+
+    /// Checks that the parts fit each other.
+    ///
+    /// # Errors
+    /// Parts that exclude each other, or numbers out of range.
+    pub fn check(&self) -> Result<(), AttackError> {
+        self.objective.check()?;
+        self.search.check(&self.constraint)?;
+        if self.restarts == 0 {
+            return Err(AttackError::BadInput {
+                name: "attack.restarts",
+                expected: "at least 1".into(),
+                found: "0".into(),
+            });
+        }
+        if self.noise_mode == NoiseMode::Fresh
+            && matches!(self.search, Search::Lbfgs(_))
+            && self.objective.num_samples() > 0
+        {
+            return Err(AttackError::Incompatible {
+                what: "lbfgs-b".into(),
+                with: "fresh noise at every evaluation".into(),
+                hint: "its line search needs a function: use common random numbers, or pgd",
+            });
+        }
+        Ok(())
+    }
+
+    /// Attacks every row.
+    ///
+    /// The victim's parameters are frozen meanwhile and its running statistics
+    /// do not change. `noise` and each row's key determine the result.
+    ///
+    /// # Errors
+    /// Parts that do not fit, or rows that do not fit the victim.
+    pub fn run(
+        &self,
+        victim: &dyn LatentModel,
+        rows: &AttackRows,
+        noise: &Noise,
+    ) -> Result<AttackOutcome, AttackError> {
+        self.check()?;
+        rows.check(victim, &self.objective)?;
+        let _frozen = Frozen::new(victim.params());
+        let num_rows = rows.len();
+        let mut tiled = rows.tiled(self.restarts);
+        for (position, key) in tiled.keys.iter_mut().enumerate() {
+            // The noise of a restart is its own, and none of it depends on the batch.
+            let restart = (position / num_rows) as u64;
+            *key = noise
+                .child("row")
+                .index(*key)
+                .index(restart)
+                .seed()
+                .seed_u64();
+        }
+        let prepared = Prepared::new(
+            victim,
+            self.objective,
+            &tiled,
+            noise.clone(),
+            self.noise_mode,
+        );
+        let mut oracle = Oracle::new(
+            victim,
+            prepared,
+            &tiled,
+            self.constraint,
+            self.max_rows_per_pass,
+        );
+        let start = self.start(&oracle, noise, &tiled.keys, num_rows);
+        let found = self
+            .search
+            .run(&mut oracle, &start, &noise.child("search"), &tiled.keys)?;
+        Ok(self.finish(victim, rows, &mut oracle, found, noise))
+    }
+
+    /// First points: nearly zero for the first restart, random for the others.
+    fn start(&self, oracle: &Oracle<'_>, noise: &Noise, keys: &[u64], num_rows: usize) -> Tensor {
+        let n = oracle.num_pixels() as i64;
+        let (low, high) = oracle.pixel_range();
+        let width = if (high - low).is_finite() {
+            high - low
+        } else {
+            1.0
+        };
+        let rows: Vec<Tensor> = keys
+            .iter()
+            .enumerate()
+            .map(|(position, &key)| {
+                let node = noise.child("start").index(key);
+                let radius = oracle.radius()[position];
+                let uniform = || node.uniform(&[n], Kind::Double, Device::Cpu) * 2.0 - 1.0;
+                if position < num_rows {
+                    return uniform() * self.start_spread;
+                }
+                match self.constraint.ball {
+                    Ball::None => uniform() * (FREE_START_SPREAD * width),
+                    Ball::LInf => uniform() * radius,
+                    Ball::L2 => {
+                        let normal = node.standard_normal(&[n], Kind::Double, Device::Cpu);
+                        let norm = normal.square().sum(None).sqrt();
+                        normal / norm * radius
+                    }
+                }
+            })
+            .collect();
+        Tensor::stack(&rows, 0)
+    }
+
+    /// Projects, scores and keeps the best restart of every row.
+    fn finish(
+        &self,
+        victim: &dyn LatentModel,
+        rows: &AttackRows,
+        oracle: &mut Oracle<'_>,
+        found: Found,
+        noise: &Noise,
+    ) -> AttackOutcome {
+        let (num_rows, n) = (rows.len(), oracle.num_pixels());
+        let x = oracle.x().to_kind(Kind::Double).to_device(Device::Cpu);
+        let radius = Tensor::from_slice(oracle.radius()).unsqueeze(1);
+        let range = oracle.pixel_range();
+        let mut distortion = project(self.constraint.ball, range, &found.d, &x, &radius);
+        let zero = project(
+            self.constraint.ball,
+            range,
+            &found.d.zeros_like(),
+            &x,
+            &radius,
+        );
+
+        let all = oracle.row_index(&(0..oracle.num_rows()).collect::<Vec<_>>());
+        let clean = self.score(victim, rows, oracle, &all, &zero, noise);
+        let divergence = self.score(victim, rows, oracle, &all, &distortion, noise);
+        let penalties = |d: &Tensor| -> Vec<f64> {
+            let d = host(d);
+            let each = d.chunks_exact(n).zip(oracle.lambda());
+            let mut unused = vec![0.0; n];
+            each.map(|(d, &lambda)| add_penalty(self.constraint.penalty, lambda, d, &mut unused))
+                .collect()
+        };
+        let (penalty, zero_penalty) = (penalties(&distortion), penalties(&zero));
+        let mut total: Vec<f64> = divergence
+            .iter()
+            .zip(&penalty)
+            .map(|(a, b)| a + b)
+            .collect();
+        let mut divergence = divergence;
+        // The attacker may always do nothing: no attack is worse than none.
+        if self.constraint.penalty != Penalty::None {
+            let mut keep = vec![1.0; total.len()];
+            for row in 0..total.len() {
+                let nothing = clean[row] + zero_penalty[row];
+                if nothing <= total[row] || !total[row].is_finite() {
+                    (total[row], divergence[row], keep[row]) = (nothing, clean[row], 0.0);
+                }
+            }
+            let keep = Tensor::from_slice(&keep).unsqueeze(1);
+            distortion = &distortion * &keep + &zero * (1.0 - keep);
+        }
+
+        let better = |a: usize, b: usize| total[a] < total[b] || total[b].is_nan();
+        let mut winner: Vec<usize> = (0..num_rows).collect();
+        for candidate in num_rows..total.len() {
+            let row = candidate % num_rows;
+            if better(candidate, winner[row]) {
+                winner[row] = candidate;
+            }
+        }
+        let pick = Tensor::from_slice(&winner.iter().map(|&w| w as i64).collect::<Vec<_>>());
+        let distortion = distortion.index_select(0, &pick);
+        let take = |values: &[f64]| winner.iter().map(|&w| values[w]).collect::<Vec<_>>();
+        AttackOutcome {
+            norm_l2: host(&distortion.square().sum_dim_intlist(1, false, None).sqrt()),
+            norm_linf: host(&distortion.abs().amax(1, false)),
+            raw: found.d.index_select(0, &pick),
+            objective: take(&total),
+            divergence: take(&divergence),
+            divergence_clean: take(&clean),
+            iterations: winner.iter().map(|&w| found.iterations[w]).collect(),
+            evaluations: winner.iter().map(|&w| found.evaluations[w]).collect(),
+            status: winner.iter().map(|&w| found.status[w]).collect(),
+            restart: winner.iter().map(|&w| w / num_rows).collect(),
+            distortion,
+        }
+    }
+
+    /// Divergence part of every restart: the search's own, or on fresh noise
+    /// that all restarts of a row share.
+    fn score(
+        &self,
+        victim: &dyn LatentModel,
+        rows: &AttackRows,
+        oracle: &mut Oracle<'_>,
+        all: &Tensor,
+        d: &Tensor,
+        noise: &Noise,
+    ) -> Vec<f64> {
+        let (kind, device) = oracle.options();
+        let d = d.to_kind(kind).to_device(device);
+        if self.score_samples == 0 || self.objective.num_samples() == 0 {
+            return host(&oracle.divergence_value(all, &d));
+        }
+        let objective = self.objective.with_samples(self.score_samples);
+        let tiled = rows.tiled(self.restarts);
+        let prepared = Prepared::new(
+            victim,
+            objective,
+            &tiled,
+            noise.child("score"),
+            NoiseMode::Common,
+        );
+        let per_pass = (self.max_rows_per_pass / self.score_samples).max(1);
+        let mut judge = Oracle::new(victim, prepared, &tiled, self.constraint, per_pass);
+        host(&judge.divergence_value(all, &d))
+    }
+}
+
+fn host(tensor: &Tensor) -> Vec<f64> {
+    let flat = tensor
+        .to_kind(Kind::Double)
+        .to_device(Device::Cpu)
+        .flatten(0, -1);
+    Vec::<f64>::try_from(&flat).expect("invariant: a flat f64 tensor on the host")
+}

@@ -1,0 +1,73 @@
+//! What a batch of attacks returns.
+
+use serde::{Deserialize, Serialize};
+use vaegis_tensor::Tensor;
+
+/// Why the search of one row ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RowStatus {
+    /// The projected gradient vanished.
+    ConvergedGradient,
+    /// The objective stopped falling.
+    ConvergedObjective,
+    /// The iterations were used up.
+    MaxIterations,
+    /// The evaluations were used up.
+    MaxEvaluations,
+    /// The line search found no better point: normal in f32 near an optimum.
+    LineSearchFailed,
+    /// A value or gradient was not finite; the best finite point is kept.
+    NonFinite,
+    /// A search of fixed length ran to its end.
+    BudgetUsed,
+}
+
+/// The result of a batch of attacks, one entry per row.
+#[derive(Debug)]
+pub struct AttackOutcome {
+    /// Best distortion found, inside box and ball, `[N, D]` on the CPU in f64.
+    pub distortion: Tensor,
+    /// The search's own best point before the last projection, `[N, D]`. Equal
+    /// to `distortion` unless a norm cap is handled inside the objective.
+    pub raw: Tensor,
+    /// Divergence plus penalty at `distortion`.
+    pub objective: Vec<f64>,
+    /// Divergence part at `distortion`.
+    pub divergence: Vec<f64>,
+    /// Divergence part at d = 0.
+    pub divergence_clean: Vec<f64>,
+    /// ‖d‖₂.
+    pub norm_l2: Vec<f64>,
+    /// ‖d‖∞.
+    pub norm_linf: Vec<f64>,
+    /// Iterations of the search.
+    pub iterations: Vec<usize>,
+    /// Evaluations of the objective and its gradient.
+    pub evaluations: Vec<usize>,
+    /// Why the row ended.
+    pub status: Vec<RowStatus>,
+    /// Which restart won.
+    pub restart: Vec<usize>,
+}
+
+impl AttackOutcome {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.objective.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.objective.is_empty()
+    }
+
+    /// x + d in the shape, kind and device of `x`.
+    ///
+    /// # Shapes
+    /// x: `[N, C, H, W]` → `[N, C, H, W]`
+    pub fn attacked(&self, x: &Tensor) -> Tensor {
+        let d = self.distortion.to_kind(x.kind()).to_device(x.device());
+        x + d.reshape(x.size())
+    }
+}

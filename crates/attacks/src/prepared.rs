@@ -1,0 +1,303 @@
+//! An objective bound to a victim and to rows: everything that does not depend
+//! on the distortion is computed once.
+
+use crate::objective::Direction;
+use crate::{AttackRows, Layers, NoiseMode, Objective, Variant};
+use vaegis_dist::{DiagNormal, KlTo, W2To};
+use vaegis_nn::{LatentModel, LatentPath, Likelihood, Mode};
+use vaegis_tensor::{Noise, Tensor, no_grad};
+
+/// Floor under a square root, so that the gradient exists where two posteriors
+/// or reconstructions coincide.
+const ROOT_FLOOR: f64 = 1e-12;
+
+/// What the rows are compared with.
+#[derive(Debug)]
+enum Reference {
+    /// Posteriors of the targets, one per layer that counts.
+    Posteriors(Vec<(usize, DiagNormal)>),
+    /// Target images, `[N, C, H, W]`.
+    Images(Tensor),
+    /// Clean posterior and reference reconstructions `[N, 1 or S, D]`.
+    Clean {
+        posterior: DiagNormal,
+        reconstructions: Tensor,
+    },
+}
+
+/// An objective ready to be evaluated on any subset of its rows.
+pub struct Prepared<'a> {
+    victim: &'a dyn LatentModel,
+    objective: Objective,
+    reference: Reference,
+    /// Base noise, one `[N, S, d_l]` per layer; empty where there is none.
+    eps: Vec<Tensor>,
+    noise: Noise,
+    noise_mode: NoiseMode,
+    keys: Vec<u64>,
+}
+
+impl std::fmt::Debug for Prepared<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared")
+            .field("objective", &self.objective)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Prepared<'a> {
+    /// Binds `objective` to `rows`; the noise of row i is keyed by `rows.keys[i]`.
+    ///
+    /// # Panics
+    /// If the rows were not checked against the objective
+    /// ([`AttackRows::check`]), or for a maximum-damage attack on a model with
+    /// several latent layers.
+    pub fn new(
+        victim: &'a dyn LatentModel,
+        objective: Objective,
+        rows: &AttackRows,
+        noise: Noise,
+        noise_mode: NoiseMode,
+    ) -> Self {
+        let target = || {
+            rows.target
+                .as_ref()
+                .expect("invariant: targeted rows have targets")
+        };
+        let eps = draw_eps(victim, &objective, &noise.child("eps"), &rows.keys);
+        let reference = no_grad(|| match objective {
+            Objective::LatentKl { layers, .. } | Objective::LatentW2 { layers, .. } => {
+                let posterior = victim.posterior(target(), LatentPath::Mean, Mode::Eval);
+                let last = posterior.layers.len() - 1;
+                let counted = posterior.layers.into_iter().enumerate();
+                Reference::Posteriors(counted.filter(|(l, _)| counts(layers, *l, last)).collect())
+            }
+            Objective::OutputElbo { .. } | Objective::OutputL2 { .. } => {
+                Reference::Images(target().shallow_clone())
+            }
+            Objective::MaxDamage { variant, .. } => {
+                let mut posterior = victim.posterior(&rows.x, LatentPath::Mean, Mode::Eval);
+                assert_eq!(
+                    posterior.layers.len(),
+                    1,
+                    "maximum damage needs one latent layer"
+                );
+                let clean = posterior.layers.remove(0);
+                let reconstructions = if variant == Variant::TwoSample {
+                    let other = draw_eps(victim, &objective, &noise.child("eps-clean"), &rows.keys);
+                    let z = clean.mean().unsqueeze(1) + clean.scale().unsqueeze(1) * &other[0];
+                    decode_samples(victim, &z)
+                } else {
+                    decode_samples(victim, &clean.mean().unsqueeze(1))
+                };
+                Reference::Clean {
+                    posterior: clean,
+                    reconstructions,
+                }
+            }
+        });
+        Self {
+            victim,
+            objective,
+            reference,
+            eps,
+            noise,
+            noise_mode,
+            keys: rows.keys.clone(),
+        }
+    }
+
+    /// Draws the noise of every row anew if the noise mode asks for it.
+    /// `evaluation` numbers the draws.
+    pub fn refresh(&mut self, evaluation: u64) {
+        if self.noise_mode == NoiseMode::Fresh && !self.eps.is_empty() {
+            let noise = self.noise.child("fresh").index(evaluation);
+            self.eps = draw_eps(self.victim, &self.objective, &noise, &self.keys);
+        }
+    }
+
+    /// The objective of some rows at attacked inputs, with gradient.
+    ///
+    /// # Shapes
+    /// x: `[n, C, H, W]`, rows: `[n]` row numbers (Int64) → `[n]`
+    pub fn value(&self, x: &Tensor, rows: &Tensor) -> Tensor {
+        let posterior = |path| self.victim.posterior(x, path, Mode::Eval);
+        match (&self.objective, &self.reference) {
+            (Objective::LatentKl { direction, .. }, Reference::Posteriors(targets)) => {
+                let attacked = posterior(LatentPath::Mean);
+                sum_layers(targets, |layer, target| {
+                    let (a, t) = (&attacked.layers[layer], target.index_select(rows));
+                    match direction {
+                        Direction::Forward => a.kl_to(&t),
+                        Direction::Reverse => t.kl_to(a),
+                        Direction::Symmetric => a.kl_to(&t) + t.kl_to(a),
+                    }
+                })
+            }
+            (Objective::LatentW2 { squared, .. }, Reference::Posteriors(targets)) => {
+                let attacked = posterior(LatentPath::Mean);
+                sum_layers(targets, |layer, target| {
+                    let w2 = attacked.layers[layer].w2_squared_to(&target.index_select(rows));
+                    if *squared {
+                        w2
+                    } else {
+                        (w2 + ROOT_FLOOR).sqrt()
+                    }
+                })
+            }
+            (Objective::OutputElbo { samples }, Reference::Images(target)) => {
+                self.output_elbo(x, &target.index_select(0, rows), rows, *samples)
+            }
+            (Objective::OutputL2 { samples }, Reference::Images(target)) => {
+                let target = target.index_select(0, rows);
+                self.output_l2(x, &target, rows, *samples)
+            }
+            (
+                Objective::MaxDamage { variant, .. },
+                Reference::Clean {
+                    posterior: clean,
+                    reconstructions,
+                },
+            ) => {
+                let attacked = posterior(LatentPath::Mean);
+                let attacked = &attacked.layers[0];
+                let mean_source = match variant {
+                    Variant::SigmaOnly => clean.mean().index_select(0, rows),
+                    _ => attacked.mean().shallow_clone(),
+                };
+                let log_scale_source = match variant {
+                    Variant::MeanOnly => clean.log_scale().index_select(0, rows),
+                    _ => attacked.log_scale().shallow_clone(),
+                };
+                let eps = self.eps[0].index_select(0, rows);
+                let z = mean_source.unsqueeze(1) + log_scale_source.exp().unsqueeze(1) * eps;
+                let difference =
+                    decode_samples(self.victim, &z) - reconstructions.index_select(0, rows);
+                -norm_last(&difference).mean_dim(1, false, None)
+            }
+            _ => unreachable!("the reference is built from the objective"),
+        }
+    }
+
+    /// −log p(xᵗ|z) + KL, averaged over the samples of each row.
+    fn output_elbo(&self, x: &Tensor, target: &Tensor, rows: &Tensor, samples: usize) -> Tensor {
+        let (repeated, eps) = self.repeat(x, rows, samples);
+        let posterior = self
+            .victim
+            .posterior(&repeated, LatentPath::Noise(&eps), Mode::Eval);
+        let likelihood = self.victim.decode(&posterior.z, Mode::Eval);
+        let log_prob = likelihood.log_prob(&repeat_rows(target, samples));
+        let kl = self.victim.kl_terms(&posterior, Mode::Eval);
+        let value = kl.iter().fold(-log_prob, |sum, term| sum + term);
+        value.reshape([-1, samples as i64]).mean_dim(1, false, None)
+    }
+
+    fn output_l2(&self, x: &Tensor, target: &Tensor, rows: &Tensor, samples: usize) -> Tensor {
+        let squared = |likelihood: Likelihood, target: &Tensor| {
+            (likelihood.mean() - target)
+                .square()
+                .flatten(1, -1)
+                .sum_dim_intlist(1, false, None)
+        };
+        if samples == 0 {
+            let posterior = self.victim.posterior(x, LatentPath::Mean, Mode::Eval);
+            return squared(self.victim.decode(&posterior.z, Mode::Eval), target);
+        }
+        let (repeated, eps) = self.repeat(x, rows, samples);
+        let posterior = self
+            .victim
+            .posterior(&repeated, LatentPath::Noise(&eps), Mode::Eval);
+        let likelihood = self.victim.decode(&posterior.z, Mode::Eval);
+        let value = squared(likelihood, &repeat_rows(target, samples));
+        value.reshape([-1, samples as i64]).mean_dim(1, false, None)
+    }
+
+    /// Inputs repeated per sample, with the noise of each: `[n·S, …]`.
+    fn repeat(&self, x: &Tensor, rows: &Tensor, samples: usize) -> (Tensor, Vec<Tensor>) {
+        let eps = self
+            .eps
+            .iter()
+            .map(|e| e.index_select(0, rows).flatten(0, 1))
+            .collect();
+        (repeat_rows(x, samples), eps)
+    }
+}
+
+fn counts(layers: Layers, layer: usize, last: usize) -> bool {
+    match layers {
+        Layers::All => true,
+        Layers::Bottom => layer == 0,
+        Layers::Top => layer == last,
+    }
+}
+
+fn sum_layers(
+    targets: &[(usize, DiagNormal)],
+    term: impl Fn(usize, &DiagNormal) -> Tensor,
+) -> Tensor {
+    let terms = targets.iter().map(|(layer, target)| term(*layer, target));
+    terms
+        .reduce(|a, b| a + b)
+        .expect("invariant: at least one layer counts")
+}
+
+/// ‖·‖₂ over the last axis with a finite gradient at zero.
+fn norm_last(difference: &Tensor) -> Tensor {
+    (difference.square().sum_dim_intlist(-1, false, None) + ROOT_FLOOR).sqrt()
+}
+
+/// `[n, …]` → `[n·S, …]`, copies of one row next to each other.
+fn repeat_rows(x: &Tensor, samples: usize) -> Tensor {
+    if samples == 1 {
+        x.shallow_clone()
+    } else {
+        x.repeat_interleave_self_int(samples as i64, 0, None)
+    }
+}
+
+/// Decodes `[n, S, d]` into mean images `[n, S, D]`.
+pub(crate) fn decode_samples(victim: &dyn LatentModel, z: &Tensor) -> Tensor {
+    let (num_rows, samples) = (z.size()[0], z.size()[1]);
+    let mean = victim.decode(&[z.flatten(0, 1)], Mode::Eval).mean();
+    mean.reshape([num_rows, samples, -1])
+}
+
+/// Base noise of every row, keyed by row: one `[N, S, d_l]` per layer.
+fn draw_eps(
+    victim: &dyn LatentModel,
+    objective: &Objective,
+    noise: &Noise,
+    keys: &[u64],
+) -> Vec<Tensor> {
+    let samples = objective.num_samples();
+    if samples == 0 {
+        return Vec::new();
+    }
+    draw_rows(victim, noise, keys, samples)
+}
+
+/// Standard normal noise `[N, S, d_l]` per layer; row i depends on `keys[i]` alone.
+pub(crate) fn draw_rows(
+    victim: &dyn LatentModel,
+    noise: &Noise,
+    keys: &[u64],
+    samples: usize,
+) -> Vec<Tensor> {
+    let (kind, device) = (victim.params().kind(), victim.params().device());
+    let draw = |layer: usize, size: i64| {
+        let rows: Vec<Tensor> = keys
+            .iter()
+            .map(|&key| {
+                let node = noise.index(key).index(layer as u64);
+                node.standard_normal(&[samples as i64, size], kind, vaegis_tensor::Device::Cpu)
+            })
+            .collect();
+        Tensor::stack(&rows, 0).to_device(device)
+    };
+    victim
+        .latent_sizes()
+        .iter()
+        .enumerate()
+        .map(|(layer, &size)| draw(layer, size))
+        .collect()
+}

@@ -1,0 +1,217 @@
+//! What is written down about every attack.
+
+use crate::prepared::draw_rows;
+use crate::{Attack, AttackOutcome, AttackRows, Penalty, RowStatus};
+use serde::{Deserialize, Serialize};
+use vaegis_nn::{LatentModel, LatentPath, Mode};
+use vaegis_tensor::{Device, Kind, Noise, Tensor, no_grad};
+
+/// One attack, as a row of a result file. Distances are L2, likelihoods nats.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AttackRecord {
+    /// Key of the row; names its noise.
+    pub key: u64,
+    /// Number of the image pair.
+    pub pair: usize,
+    /// Factor of the penalty.
+    #[serde(with = "vaegis_core::codec::float")]
+    pub lambda: f64,
+    /// Kind of penalty.
+    pub penalty: Penalty,
+    /// Name of the objective.
+    pub objective: String,
+    /// Name of the search.
+    pub search: String,
+    /// Δ: divergence plus penalty.
+    #[serde(with = "vaegis_core::codec::float")]
+    pub delta: f64,
+    /// Divergence part.
+    #[serde(with = "vaegis_core::codec::float")]
+    pub divergence: f64,
+    /// Divergence part without attack.
+    #[serde(with = "vaegis_core::codec::float")]
+    pub divergence_clean: f64,
+    /// ‖d‖₂.
+    #[serde(with = "vaegis_core::codec::float")]
+    pub norm_l2: f64,
+    /// ‖d‖∞.
+    #[serde(with = "vaegis_core::codec::float")]
+    pub norm_linf: f64,
+    /// −log p(xᵗ|z*), large where the attack failed.
+    #[serde(with = "vaegis_core::codec::float")]
+    pub nll_target: f64,
+    /// −log p(x|z*).
+    #[serde(with = "vaegis_core::codec::float")]
+    pub nll_original: f64,
+    /// −log p(xᵗ|z) of the clean input: the reference "no attack".
+    #[serde(with = "vaegis_core::codec::float")]
+    pub nll_target_no_attack: f64,
+    /// −log p(xᵗ|zᵗ): the reference "perfect attack".
+    #[serde(with = "vaegis_core::codec::float")]
+    pub nll_target_perfect: f64,
+    /// ‖x̃* − xᵗ‖.
+    #[serde(with = "vaegis_core::codec::float")]
+    pub reconstruction_to_target: f64,
+    /// ‖x̃* − x‖.
+    #[serde(with = "vaegis_core::codec::float")]
+    pub reconstruction_to_original: f64,
+    /// ‖x* − xᵗ‖.
+    #[serde(with = "vaegis_core::codec::float")]
+    pub attacked_to_target: f64,
+    /// ‖x̃ᵗ − xᵗ‖.
+    #[serde(with = "vaegis_core::codec::float")]
+    pub target_reconstruction_to_target: f64,
+    /// ‖x̃ − x‖.
+    #[serde(with = "vaegis_core::codec::float")]
+    pub clean_reconstruction_to_original: f64,
+    /// ‖x̃ − xᵗ‖.
+    #[serde(with = "vaegis_core::codec::float")]
+    pub clean_reconstruction_to_target: f64,
+    /// ‖x − xᵗ‖.
+    #[serde(with = "vaegis_core::codec::float")]
+    pub input_to_target: f64,
+    /// Iterations of the search.
+    pub iterations: usize,
+    /// Evaluations of objective and gradient.
+    pub evaluations: usize,
+    /// Why the search ended.
+    pub status: RowStatus,
+    /// Restart that won.
+    pub restart: usize,
+}
+
+impl AttackRecord {
+    /// Share of the way from "no attack" to "perfect attack" in the target's
+    /// likelihood: 0 nothing, 1 as good as encoding the target itself.
+    ///
+    /// # References
+    /// Seatbelt specification §8.
+    pub fn success(&self) -> f64 {
+        (self.nll_target_no_attack - self.nll_target)
+            / (self.nll_target_no_attack - self.nll_target_perfect)
+    }
+}
+
+/// Mean of −log p(image | z), z ~ q(z|input), over `samples` draws per row.
+///
+/// # Shapes
+/// input, image: `[N, C, H, W]` → `N` numbers
+fn nll(
+    victim: &dyn LatentModel,
+    input: &Tensor,
+    images: &[&Tensor],
+    noise: &Noise,
+    keys: &[u64],
+    samples: usize,
+) -> Vec<Vec<f64>> {
+    let repeat = |t: &Tensor| t.repeat_interleave_self_int(samples as i64, 0, None);
+    let eps: Vec<Tensor> = draw_rows(victim, noise, keys, samples)
+        .iter()
+        .map(|e| e.flatten(0, 1))
+        .collect();
+    let posterior = victim.posterior(&repeat(input), LatentPath::Noise(&eps), Mode::Eval);
+    let likelihood = victim.decode(&posterior.z, Mode::Eval);
+    let each = images.iter().map(|image| {
+        let log_prob = likelihood
+            .log_prob(&repeat(image))
+            .reshape([-1, samples as i64]);
+        host(&(-log_prob.mean_dim(1, false, None)))
+    });
+    each.collect()
+}
+
+/// Evaluates finished targeted attacks.
+///
+/// `samples` noise draws estimate the likelihoods; all four share their noise,
+/// so that their differences are sharp.
+///
+/// # Panics
+/// If the rows have no targets or the lengths differ.
+pub fn describe(
+    victim: &dyn LatentModel,
+    attack: &Attack,
+    rows: &AttackRows,
+    pairs: &[usize],
+    outcome: &AttackOutcome,
+    samples: usize,
+    noise: &Noise,
+) -> Vec<AttackRecord> {
+    assert_eq!(pairs.len(), rows.len(), "describe: one pair number per row");
+    let target = rows
+        .target
+        .as_ref()
+        .expect("invariant: targeted rows have targets");
+    no_grad(|| {
+        let attacked = outcome.attacked(&rows.x);
+        let nll = |input: &Tensor, images: &[&Tensor]| {
+            nll(
+                victim,
+                input,
+                images,
+                &noise.child("nll"),
+                &rows.keys,
+                samples,
+            )
+        };
+        let attacked_nll = nll(&attacked, &[target, &rows.x]);
+        let no_attack = nll(&rows.x, &[target]);
+        let perfect = nll(target, &[target]);
+        let distance = |a: &Tensor, b: &Tensor| {
+            host(
+                &(a - b)
+                    .square()
+                    .flatten(1, -1)
+                    .sum_dim_intlist(1, false, None)
+                    .sqrt(),
+            )
+        };
+        let reconstruction = victim.reconstruct(&attacked);
+        let clean = victim.reconstruct(&rows.x);
+        let target_reconstruction = victim.reconstruct(target);
+        let reconstruction_to_target = distance(&reconstruction, target);
+        let reconstruction_to_original = distance(&reconstruction, &rows.x);
+        let attacked_to_target = distance(&attacked, target);
+        let target_to_target = distance(&target_reconstruction, target);
+        let clean_to_original = distance(&clean, &rows.x);
+        let clean_to_target = distance(&clean, target);
+        let input_to_target = distance(&rows.x, target);
+        let record = |i: usize| AttackRecord {
+            key: rows.keys[i],
+            pair: pairs[i],
+            lambda: rows.lambda[i],
+            penalty: attack.constraint.penalty,
+            objective: attack.objective.name().to_owned(),
+            search: attack.search.name().to_owned(),
+            delta: outcome.objective[i],
+            divergence: outcome.divergence[i],
+            divergence_clean: outcome.divergence_clean[i],
+            norm_l2: outcome.norm_l2[i],
+            norm_linf: outcome.norm_linf[i],
+            nll_target: attacked_nll[0][i],
+            nll_original: attacked_nll[1][i],
+            nll_target_no_attack: no_attack[0][i],
+            nll_target_perfect: perfect[0][i],
+            reconstruction_to_target: reconstruction_to_target[i],
+            reconstruction_to_original: reconstruction_to_original[i],
+            attacked_to_target: attacked_to_target[i],
+            target_reconstruction_to_target: target_to_target[i],
+            clean_reconstruction_to_original: clean_to_original[i],
+            clean_reconstruction_to_target: clean_to_target[i],
+            input_to_target: input_to_target[i],
+            iterations: outcome.iterations[i],
+            evaluations: outcome.evaluations[i],
+            status: outcome.status[i],
+            restart: outcome.restart[i],
+        };
+        (0..rows.len()).map(record).collect()
+    })
+}
+
+fn host(tensor: &Tensor) -> Vec<f64> {
+    let flat = tensor
+        .to_kind(Kind::Double)
+        .to_device(Device::Cpu)
+        .flatten(0, -1);
+    Vec::<f64>::try_from(&flat).expect("invariant: a flat f64 tensor on the host")
+}

@@ -1,0 +1,270 @@
+//! Many attacks as one resumable job: pairs × penalties × restarts flattened
+//! into rows, worked off in chunks, every finished chunk's rows on disk at once.
+//!
+//! A chunk is the unit of work because a row's last bits depend on the batch it
+//! is computed in (matrix products round differently for different batch
+//! sizes). A killed job repeats its unfinished chunk in the same batch, so the
+//! files of a resumed job equal those of an uninterrupted one bit for bit.
+
+use crate::record::{AttackRecord, describe};
+use crate::{Attack, AttackError, AttackRows};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use vaegis_core::codec::{JsonlWriter, read_json, read_jsonl, write_atomic, write_json};
+use vaegis_nn::LatentModel;
+use vaegis_tensor::{Noise, Tensor, no_grad};
+
+/// A penalised attack on many rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Sweep {
+    /// The attack on every row.
+    pub attack: Attack,
+    /// Rows worked off together; also what a kill can cost at most.
+    pub chunk_rows: usize,
+    /// Noise draws for the recorded likelihoods.
+    pub samples: usize,
+}
+
+/// The rows of a sweep and where they come from.
+#[derive(Debug)]
+pub struct SweepRows {
+    /// Inputs, targets, penalties and keys.
+    pub rows: AttackRows,
+    /// Pair number of each row.
+    pub pairs: Vec<usize>,
+    /// What the numbers depend on besides this struct, for example the hash of
+    /// the model and of the data set: a job is resumed only where it agrees.
+    pub context: String,
+}
+
+/// What identifies a job; stored beside its rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JobHeader {
+    sweep: Sweep,
+    fingerprint: String,
+    num_rows: usize,
+}
+
+impl SweepRows {
+    /// Every pair at every penalty, pair by pair. Keys depend on the pair alone,
+    /// so that all penalties of a pair share start and noise.
+    ///
+    /// # Shapes
+    /// originals, targets: `[P, C, H, W]`
+    pub fn grid(originals: &Tensor, targets: &Tensor, lambdas: &[f64], context: String) -> Self {
+        let num_pairs = originals.size()[0];
+        let times = lambdas.len() as i64;
+        let pairs: Vec<usize> = (0..num_pairs as usize)
+            .flat_map(|pair| lambdas.iter().map(move |_| pair))
+            .collect();
+        let lambda = lambdas.repeat(num_pairs as usize);
+        let mut rows = AttackRows::targeted(
+            originals.repeat_interleave_self_int(times, 0, None),
+            targets.repeat_interleave_self_int(times, 0, None),
+            lambda,
+        );
+        rows.keys = pairs.iter().map(|&p| p as u64).collect();
+        Self {
+            rows,
+            pairs,
+            context,
+        }
+    }
+}
+
+impl Sweep {
+    /// Runs the sweep in memory.
+    ///
+    /// # Errors
+    /// As [`Attack::run`].
+    pub fn run(
+        &self,
+        victim: &dyn LatentModel,
+        rows: &SweepRows,
+        noise: &Noise,
+        mut progress: impl FnMut(usize, usize),
+    ) -> Result<(Vec<AttackRecord>, Tensor), AttackError> {
+        let (mut records, mut distortions) = (Vec::new(), Vec::new());
+        for chunk in 0..self.num_chunks(rows) {
+            let (new, distortion) = self.run_chunk(victim, rows, chunk, noise)?;
+            records.extend(new);
+            distortions.push(distortion);
+            progress(records.len(), rows.rows.len());
+        }
+        Ok((records, Tensor::cat(&distortions, 0)))
+    }
+
+    /// Runs the sweep with its rows under `folder`, going on where an earlier
+    /// run of the same job stopped.
+    ///
+    /// Writes `job.json`, `records.jsonl` (one [`AttackRecord`] per line, in row
+    /// order) and `distortions-N.f32` (raw little-endian rows of d) per chunk.
+    ///
+    /// # Errors
+    /// As [`Attack::run`]; a folder that holds another job; disk errors.
+    pub fn run_resumable(
+        &self,
+        victim: &dyn LatentModel,
+        rows: &SweepRows,
+        noise: &Noise,
+        folder: &Path,
+        mut progress: impl FnMut(usize, usize),
+    ) -> Result<(Vec<AttackRecord>, Tensor), AttackError> {
+        let header = self.header(rows, noise)?;
+        let job_path = folder.join("job.json");
+        if job_path.exists() {
+            let stored: JobHeader = read_json(&job_path)?;
+            if stored != header {
+                return Err(AttackError::BadInput {
+                    name: "sweep folder",
+                    expected: format!("the job {}", header.fingerprint),
+                    found: format!(
+                        "the job {} in {}: choose another folder or delete it",
+                        stored.fingerprint,
+                        folder.display()
+                    ),
+                });
+            }
+        } else {
+            write_json(&job_path, &header)?;
+        }
+        let records_path = folder.join("records.jsonl");
+        let mut records = self.complete_chunks(rows, &records_path, folder)?;
+        progress(records.len(), rows.rows.len());
+        let mut writer = JsonlWriter::open_append(&records_path)?;
+        for chunk in records.len().div_ceil(self.chunk_rows.max(1))..self.num_chunks(rows) {
+            let (new, distortion) = self.run_chunk(victim, rows, chunk, noise)?;
+            // Distortions first: a chunk counts as finished by its last record.
+            write_atomic(&distortion_path(folder, chunk), &to_bytes(&distortion))?;
+            for record in &new {
+                writer.append(record)?;
+            }
+            writer.sync()?;
+            records.extend(new);
+            progress(records.len(), rows.rows.len());
+        }
+        let distortions = self.load_distortions(rows, folder)?;
+        Ok((records, distortions))
+    }
+
+    fn header(&self, rows: &SweepRows, noise: &Noise) -> Result<JobHeader, AttackError> {
+        let r = &rows.rows;
+        let identity = (
+            &rows.context,
+            &rows.pairs,
+            &r.lambda,
+            &r.keys,
+            noise.seed(),
+            format!("{:?}", noise.source()),
+        );
+        Ok(JobHeader {
+            sweep: self.clone(),
+            fingerprint: vaegis_core::hash::content_hash(&identity)?,
+            num_rows: r.len(),
+        })
+    }
+
+    fn num_chunks(&self, rows: &SweepRows) -> usize {
+        rows.rows.len().div_ceil(self.chunk_rows.max(1))
+    }
+
+    fn run_chunk(
+        &self,
+        victim: &dyn LatentModel,
+        rows: &SweepRows,
+        chunk: usize,
+        noise: &Noise,
+    ) -> Result<(Vec<AttackRecord>, Tensor), AttackError> {
+        let start = chunk * self.chunk_rows.max(1);
+        let end = (start + self.chunk_rows.max(1)).min(rows.rows.len());
+        let part = rows.rows.select(&(start..end).collect::<Vec<_>>());
+        let outcome = self.attack.run(victim, &part, noise)?;
+        let pairs = &rows.pairs[start..end];
+        let records = describe(
+            victim,
+            &self.attack,
+            &part,
+            pairs,
+            &outcome,
+            self.samples.max(1),
+            noise,
+        );
+        Ok((
+            records,
+            outcome.distortion.to_kind(vaegis_tensor::Kind::Float),
+        ))
+    }
+
+    /// Records of the chunks that are complete; the file is cut after them.
+    fn complete_chunks(
+        &self,
+        rows: &SweepRows,
+        path: &Path,
+        folder: &Path,
+    ) -> Result<Vec<AttackRecord>, AttackError> {
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let mut records: Vec<AttackRecord> = read_jsonl(path)?;
+        let found = records.len();
+        let mut complete = if found == rows.rows.len() {
+            found
+        } else {
+            found - found % self.chunk_rows.max(1)
+        };
+        let has_distortions = |chunk: &usize| distortion_path(folder, *chunk).exists();
+        let saved = (0..complete.div_ceil(self.chunk_rows.max(1)))
+            .take_while(has_distortions)
+            .count();
+        complete = complete.min(saved * self.chunk_rows.max(1));
+        if complete < found {
+            records.truncate(complete);
+            // Rewriting is safe: a kill in between leaves fewer complete chunks,
+            // which are computed again.
+            write_atomic(path, b"")?;
+            let mut writer = JsonlWriter::open_append(path)?;
+            for record in &records {
+                writer.append(record)?;
+            }
+            writer.sync()?;
+        }
+        Ok(records)
+    }
+
+    fn load_distortions(&self, rows: &SweepRows, folder: &Path) -> Result<Tensor, AttackError> {
+        let width = rows.rows.x.size()[1..].iter().product::<i64>();
+        let mut parts = Vec::new();
+        for chunk in 0..self.num_chunks(rows) {
+            let start = chunk * self.chunk_rows.max(1);
+            let len = self.chunk_rows.max(1).min(rows.rows.len() - start);
+            let expected = len as u64 * width as u64 * 4;
+            let path = distortion_path(folder, chunk);
+            let bytes = vaegis_core::codec::read_limited(&path, expected)?;
+            if bytes.len() as u64 != expected {
+                return Err(AttackError::BadInput {
+                    name: "distortion file",
+                    expected: format!("{expected} bytes"),
+                    found: format!("{} bytes in {}", bytes.len(), path.display()),
+                });
+            }
+            let values: Vec<f32> = bytes
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                .collect();
+            parts.push(Tensor::from_slice(&values).reshape([len as i64, width]));
+        }
+        Ok(no_grad(|| Tensor::cat(&parts, 0)))
+    }
+}
+
+fn distortion_path(folder: &Path, chunk: usize) -> PathBuf {
+    folder.join(format!("distortions-{chunk:05}.f32"))
+}
+
+fn to_bytes(tensor: &Tensor) -> Vec<u8> {
+    let values =
+        Vec::<f32>::try_from(&tensor.flatten(0, -1)).expect("invariant: flat f32 on the host");
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
