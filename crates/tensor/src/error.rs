@@ -45,6 +45,28 @@ pub enum TensorError {
         /// The file.
         path: PathBuf,
     },
+    /// A tensor has another element kind than the caller wants.
+    #[error("{op}: expected kind {expected}, found {found}: convert with to_kind first")]
+    Kind {
+        /// What was being done.
+        op: &'static str,
+        /// The kind asked for.
+        expected: String,
+        /// The tensor's kind.
+        found: String,
+    },
+    /// A gradient does not agree with finite differences.
+    #[error(
+        "gradient of input element {index}: autograd gives {found:e}, central differences {expected:e}"
+    )]
+    Gradient {
+        /// Row-major position in the input.
+        index: usize,
+        /// The difference quotient.
+        expected: f64,
+        /// The derivative that autograd returned.
+        found: f64,
+    },
     /// A value that must be finite is not.
     #[error("{name} is not finite ({found})")]
     NonFinite {

@@ -6,10 +6,16 @@
 //! It knows nothing of probability, models, data sets or attacks.
 
 pub mod autograd;
+pub mod checkpoint;
+pub mod clip;
+pub mod convert;
 pub mod device;
 pub mod error;
+pub mod math;
 pub mod noise;
+pub mod optim;
 pub mod params;
+pub mod schedule;
 
 pub use error::TensorError;
 pub use noise::{Noise, NoiseSource};
