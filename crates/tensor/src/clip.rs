@@ -11,8 +11,11 @@ use crate::{Kind, Tensor, no_grad};
 /// If no gradient is defined.
 pub fn global_norm(gradients: &[Tensor]) -> Tensor {
     no_grad(|| {
-        let norms: Vec<Tensor> =
-            gradients.iter().filter(|g| g.defined()).map(Tensor::norm).collect();
+        let norms: Vec<Tensor> = gradients
+            .iter()
+            .filter(|g| g.defined())
+            .map(Tensor::norm)
+            .collect();
         Tensor::stack(&norms, 0).norm() // [parameters] → scalar
     })
 }
@@ -40,8 +43,11 @@ const NORM_GUARD: f64 = 1e-6;
 /// # Shapes
 /// result: scalar on the gradients' device, 0 where no parameter has a gradient
 pub fn clip_grad_norm(parameters: &[(String, Tensor)], max_norm: f64) -> Tensor {
-    let gradients: Vec<Tensor> =
-        parameters.iter().map(|(_, p)| p.grad()).filter(Tensor::defined).collect();
+    let gradients: Vec<Tensor> = parameters
+        .iter()
+        .map(|(_, p)| p.grad())
+        .filter(Tensor::defined)
+        .collect();
     if gradients.is_empty() {
         return Tensor::from(0.0_f32).to_kind(Kind::Float);
     }

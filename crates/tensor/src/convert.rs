@@ -17,10 +17,15 @@ impl Element for u8 {}
 /// # Shapes
 /// array: any → the same
 pub fn to_tensor<T: Element, S: Data<Elem = T>, D: Dimension>(array: &ArrayBase<S, D>) -> Tensor {
-    let shape: Vec<i64> =
-        array.shape().iter().map(|&n| i64::try_from(n).expect("invariant: sizes fit")).collect();
+    let shape: Vec<i64> = array
+        .shape()
+        .iter()
+        .map(|&n| i64::try_from(n).expect("invariant: sizes fit"))
+        .collect();
     let standard = array.as_standard_layout();
-    let slice = standard.as_slice().expect("invariant: standard layout is contiguous");
+    let slice = standard
+        .as_slice()
+        .expect("invariant: standard layout is contiguous");
     Tensor::from_slice(slice).reshape(&shape[..])
 }
 
@@ -53,7 +58,11 @@ pub fn to_array<T: Element>(tensor: &Tensor) -> Result<ArrayD<T>, TensorError> {
 
 /// All values in row-major order as f64, from any real kind and device.
 pub fn to_f64_vec(tensor: &Tensor) -> Vec<f64> {
-    let flat = tensor.detach().to_kind(Kind::Double).to_device(Device::Cpu).reshape(-1_i64);
+    let flat = tensor
+        .detach()
+        .to_kind(Kind::Double)
+        .to_device(Device::Cpu)
+        .reshape(-1_i64);
     Vec::try_from(flat).expect("invariant: a flat tensor of doubles is a vector")
 }
 

@@ -37,7 +37,12 @@ impl FromStr for DeviceSpec {
                 let number = text.strip_prefix("cuda:").ok_or_else(bad)?;
                 // `parse` alone would take a plus sign.
                 let digits = number.bytes().all(|c| c.is_ascii_digit());
-                number.parse().ok().filter(|_| digits).map(Self::Cuda).ok_or_else(bad)
+                number
+                    .parse()
+                    .ok()
+                    .filter(|_| digits)
+                    .map(Self::Cuda)
+                    .ok_or_else(bad)
             }
         }
     }
@@ -76,9 +81,11 @@ fn cuda_device(number: usize) -> Result<Device, String> {
         load_cuda(&cuda_folders(|name| std::env::var_os(name)))?;
     }
     if !tch::Cuda::is_available() {
-        return Err("libtorch_cuda.so was opened but finds no usable CUDA device: check that \
+        return Err(
+            "libtorch_cuda.so was opened but finds no usable CUDA device: check that \
                     `nvidia-smi` lists one and that its driver is new enough"
-            .to_owned());
+                .to_owned(),
+        );
     }
     let count = usize::try_from(tch::Cuda::device_count()).unwrap_or(0);
     if number >= count {
@@ -93,7 +100,10 @@ fn cuda_device(number: usize) -> Result<Device, String> {
 fn cuda_folders(env: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     let mut folders = Vec::new();
     folders.extend(env("VAEGIS_TORCH_CUDA").map(PathBuf::from));
-    if let Some(root) = env("LIBTORCH").filter(|root| !root.is_empty()).map(PathBuf::from) {
+    if let Some(root) = env("LIBTORCH")
+        .filter(|root| !root.is_empty())
+        .map(PathBuf::from)
+    {
         folders.push(root.join("lib-cuda"));
         // `.libtorch` is a link into the per-user cache: the sibling is beside its target. A
         // folder named for the CPU has a twin named for CUDA.
@@ -104,7 +114,11 @@ fn cuda_folders(env: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
             folders.push(real.with_file_name(format!("{name}-cuda")).join("lib"));
         }
     }
-    folders.extend(env("LD_LIBRARY_PATH").iter().flat_map(std::env::split_paths));
+    folders.extend(
+        env("LD_LIBRARY_PATH")
+            .iter()
+            .flat_map(std::env::split_paths),
+    );
     folders.retain(|folder| !folder.as_os_str().is_empty());
     folders
 }
@@ -117,13 +131,20 @@ fn load_cuda(folders: &[PathBuf]) -> Result<(), String> {
 
 fn open_first(folders: &[PathBuf]) -> Result<(), String> {
     const NAME: &str = "libtorch_cuda.so";
-    let Some(path) = folders.iter().map(|folder| folder.join(NAME)).find(|path| path.exists())
+    let Some(path) = folders
+        .iter()
+        .map(|folder| folder.join(NAME))
+        .find(|path| path.exists())
     else {
         let searched: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
         return Err(format!(
             "{NAME} was not found: run `cargo xtask setup --cuda`, or set VAEGIS_TORCH_CUDA to \
              the torch/lib folder of a PyTorch 2.11.0 with CUDA (searched: {})",
-            if searched.is_empty() { "nothing".to_owned() } else { searched.join(", ") }
+            if searched.is_empty() {
+                "nothing".to_owned()
+            } else {
+                searched.join(", ")
+            }
         ));
     };
     open_global(&path).map_err(|reason| {
@@ -189,8 +210,13 @@ mod tests {
         for text in ["cpu", "auto", "cuda:0", "cuda:7"] {
             assert_eq!(text.parse::<DeviceSpec>().expect("valid").to_string(), text);
         }
-        assert_eq!("cuda".parse::<DeviceSpec>().expect("valid"), DeviceSpec::Cuda(0));
-        for text in ["", "gpu", "cuda:", "cuda:-1", "cuda:+1", "cuda:x", "CPU ", "cuda:1:2"] {
+        assert_eq!(
+            "cuda".parse::<DeviceSpec>().expect("valid"),
+            DeviceSpec::Cuda(0)
+        );
+        for text in [
+            "", "gpu", "cuda:", "cuda:-1", "cuda:+1", "cuda:x", "CPU ", "cuda:1:2",
+        ] {
             let error = text.parse::<DeviceSpec>().expect_err(text).to_string();
             assert!(error.contains("cuda:N"), "{error}");
         }
@@ -219,8 +245,15 @@ mod tests {
     #[test]
     fn a_missing_library_says_what_to_do() {
         let error = open_first(&[PathBuf::from("/nowhere")]).expect_err("no such folder");
-        assert!(error.contains("cargo xtask setup --cuda") && error.contains("/nowhere"), "{error}");
-        assert!(open_first(&[]).expect_err("no folder").contains("searched: nothing"));
+        assert!(
+            error.contains("cargo xtask setup --cuda") && error.contains("/nowhere"),
+            "{error}"
+        );
+        assert!(
+            open_first(&[])
+                .expect_err("no folder")
+                .contains("searched: nothing")
+        );
     }
 
     #[test]
@@ -228,7 +261,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("temp folder");
         std::fs::write(folder.path().join("libtorch_cuda.so"), "not a library").expect("writes");
         let error = open_first(&[folder.path().to_owned()]).expect_err("not a library");
-        assert!(error.contains("cannot be opened") && error.contains("setup --cuda"), "{error}");
+        assert!(
+            error.contains("cannot be opened") && error.contains("setup --cuda"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -242,7 +278,10 @@ mod tests {
             }
         }
         assert!(DeviceSpec::Cuda(4096).resolve().is_err());
-        assert_eq!(DeviceSpec::Cpu.resolve().expect("always there"), Device::Cpu);
+        assert_eq!(
+            DeviceSpec::Cpu.resolve().expect("always there"),
+            Device::Cpu
+        );
     }
 
     #[test]

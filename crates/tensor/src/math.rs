@@ -15,7 +15,11 @@ pub fn log_sum_exp(x: &Tensor, dim: i64) -> Tensor {
 /// # Shapes
 /// x: `[.., n, ..]` → the shape without dimension `dim`
 pub fn log_mean_exp(x: &Tensor, dim: i64) -> Tensor {
-    let axis = if dim < 0 { dim + i64::try_from(x.dim()).expect("invariant: few") } else { dim };
+    let axis = if dim < 0 {
+        dim + i64::try_from(x.dim()).expect("invariant: few")
+    } else {
+        dim
+    };
     let count = x.size()[usize::try_from(axis).expect("dim lies within the shape")];
     log_sum_exp(x, dim) - (count as f64).ln()
 }

@@ -45,12 +45,18 @@ impl Noise {
 
     /// The child node with this label.
     pub fn child(&self, label: &str) -> Self {
-        Self { seed: self.seed.child(label), source: self.source }
+        Self {
+            seed: self.seed.child(label),
+            source: self.source,
+        }
     }
 
     /// The child node with this number.
     pub fn index(&self, index: u64) -> Self {
-        Self { seed: self.seed.index(index), source: self.source }
+        Self {
+            seed: self.seed.index(index),
+            source: self.source,
+        }
     }
 
     /// The node itself.
@@ -115,10 +121,16 @@ impl Noise {
         let len = usize::try_from(shape.iter().product::<i64>()).expect("invariant: shape >= 0");
         let mut rng = self.seed.rng();
         let values: Vec<f64> = (0..len).map(|_| draw(&mut rng)).collect();
-        Tensor::from_slice(&values).to_kind(kind).reshape(shape).to_device(device)
+        Tensor::from_slice(&values)
+            .to_kind(kind)
+            .reshape(shape)
+            .to_device(device)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one place that may seed libtorch")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that may seed libtorch"
+    )]
     fn seed_libtorch(&self) {
         tch::manual_seed(i64::from_ne_bytes(self.seed.seed_u64().to_ne_bytes()));
     }

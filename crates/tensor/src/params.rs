@@ -53,12 +53,22 @@ impl ParamStore {
     /// An empty store; initial values are drawn from `noise` by name, so they
     /// do not depend on the order of creation.
     pub fn new(kind: Kind, device: Device, noise: Noise) -> Self {
-        Self { inner: Rc::new(RefCell::new(Inner { entries: Vec::new(), kind, device, noise })) }
+        Self {
+            inner: Rc::new(RefCell::new(Inner {
+                entries: Vec::new(),
+                kind,
+                device,
+                noise,
+            })),
+        }
     }
 
     /// The root path, under which layers create their parameters.
     pub fn root(&self) -> ParamPath {
-        ParamPath { store: self.clone(), prefix: String::new() }
+        ParamPath {
+            store: self.clone(),
+            prefix: String::new(),
+        }
     }
 
     /// Element kind of new parameters.
@@ -75,14 +85,20 @@ impl ParamStore {
     /// tensors share storage with the model.
     pub fn named_tensors(&self) -> Vec<(String, Tensor)> {
         let inner = self.inner.borrow();
-        inner.entries.iter().map(|e| (e.name.clone(), e.tensor.shallow_clone())).collect()
+        inner
+            .entries
+            .iter()
+            .map(|e| (e.name.clone(), e.tensor.shallow_clone()))
+            .collect()
     }
 
     /// Names and tensors of the trainable parameters, in creation order.
     pub fn trainable(&self) -> Vec<(String, Tensor)> {
         let inner = self.inner.borrow();
         let trainable = inner.entries.iter().filter(|e| e.trainable);
-        trainable.map(|e| (e.name.clone(), e.tensor.shallow_clone())).collect()
+        trainable
+            .map(|e| (e.name.clone(), e.tensor.shallow_clone()))
+            .collect()
     }
 
     /// Number of trainable scalars.
@@ -93,7 +109,13 @@ impl ParamStore {
     /// Whether gradients with respect to the parameters are recorded. Attacks
     /// and evaluation freeze the store, which also saves their cost.
     pub fn set_trainable(&self, on: bool) {
-        for entry in self.inner.borrow_mut().entries.iter_mut().filter(|e| e.trainable) {
+        for entry in self
+            .inner
+            .borrow_mut()
+            .entries
+            .iter_mut()
+            .filter(|e| e.trainable)
+        {
             entry.tensor = entry.tensor.set_requires_grad(on);
         }
     }
@@ -115,7 +137,11 @@ impl ParamStore {
         let mut pairs = Vec::with_capacity(inner.entries.len());
         for entry in &inner.entries {
             let Some((_, value)) = values.iter().find(|(name, _)| *name == entry.name) else {
-                return mismatch(&entry.name, format!("{:?}", entry.tensor.size()), "none".into());
+                return mismatch(
+                    &entry.name,
+                    format!("{:?}", entry.tensor.size()),
+                    "none".into(),
+                );
             };
             if value.size() != entry.tensor.size() {
                 let (expected, found) = (entry.tensor.size(), value.size());
@@ -125,7 +151,11 @@ impl ParamStore {
         }
         for (name, value) in values {
             if !inner.entries.iter().any(|e| e.name == *name) {
-                return mismatch(name, "no such parameter".into(), format!("{:?}", value.size()));
+                return mismatch(
+                    name,
+                    "no such parameter".into(),
+                    format!("{:?}", value.size()),
+                );
             }
         }
         no_grad(|| {
@@ -141,7 +171,11 @@ impl ParamStore {
         if inner.entries.iter().any(|e| e.name == name) {
             return Err(TensorError::DuplicateParameter { name });
         }
-        inner.entries.push(Entry { name, tensor, trainable });
+        inner.entries.push(Entry {
+            name,
+            tensor,
+            trainable,
+        });
         Ok(())
     }
 }
@@ -156,7 +190,10 @@ pub struct ParamPath {
 impl ParamPath {
     /// The path `name` below this one.
     pub fn sub(&self, name: &str) -> Self {
-        Self { store: self.store.clone(), prefix: self.full_name(name) }
+        Self {
+            store: self.store.clone(),
+            prefix: self.full_name(name),
+        }
     }
 
     /// The store that this path belongs to.
@@ -197,6 +234,10 @@ impl ParamPath {
     }
 
     fn full_name(&self, name: &str) -> String {
-        if self.prefix.is_empty() { name.to_owned() } else { format!("{}.{name}", self.prefix) }
+        if self.prefix.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.prefix)
+        }
     }
 }

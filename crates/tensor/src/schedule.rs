@@ -64,7 +64,12 @@ pub struct PlateauConfig {
 
 impl Default for PlateauConfig {
     fn default() -> Self {
-        Self { factor: 0.1, patience: 10, threshold: 1e-4, min_lr: 0.0 }
+        Self {
+            factor: 0.1,
+            patience: 10,
+            threshold: 1e-4,
+            min_lr: 0.0,
+        }
     }
 }
 
@@ -84,7 +89,12 @@ pub struct Plateau {
 impl Plateau {
     /// Starts at the rate `lr`.
     pub fn new(lr: f64, config: PlateauConfig) -> Self {
-        Self { config, lr, best: None, bad: 0 }
+        Self {
+            config,
+            lr,
+            best: None,
+            bad: 0,
+        }
     }
 
     /// Takes one value of the metric (lower is better) and returns the rate from now on.
@@ -122,18 +132,30 @@ mod tests {
 
     #[test]
     fn cosine_runs_from_the_base_through_half_to_zero() {
-        let schedule = Schedule::Cosine { total: 1000, floor: 0.0 };
+        let schedule = Schedule::Cosine {
+            total: 1000,
+            floor: 0.0,
+        };
         assert!((schedule.lr(1e-3, 0) - 1e-3).abs() < ROUNDING);
         assert!((schedule.lr(1e-3, 500) - 5e-4).abs() < ROUNDING);
         assert!(schedule.lr(1e-3, 1000).abs() < ROUNDING);
-        assert!(schedule.lr(1e-3, 5000).abs() < ROUNDING, "it stays at the floor");
+        assert!(
+            schedule.lr(1e-3, 5000).abs() < ROUNDING,
+            "it stays at the floor"
+        );
         let rates: Vec<f64> = (0..=1000).map(|t| schedule.lr(1e-3, t)).collect();
-        assert!(rates.windows(2).all(|w| w[1] < w[0]), "it falls at every step");
+        assert!(
+            rates.windows(2).all(|w| w[1] < w[0]),
+            "it falls at every step"
+        );
     }
 
     #[test]
     fn floor_and_warmup_reach_their_ends() {
-        let cosine = Schedule::Cosine { total: 10, floor: 0.25 };
+        let cosine = Schedule::Cosine {
+            total: 10,
+            floor: 0.25,
+        };
         assert!((cosine.lr(2.0, 10) - 0.5).abs() < ROUNDING);
         let warmup = Schedule::Warmup { steps: 4 };
         let rates: Vec<f64> = (0..6).map(|t| warmup.lr(1.0, t)).collect();
@@ -143,22 +165,36 @@ mod tests {
 
     #[test]
     fn plateau_waits_then_lowers_then_waits_again() {
-        let config = PlateauConfig { factor: 0.5, patience: 2, ..PlateauConfig::default() };
+        let config = PlateauConfig {
+            factor: 0.5,
+            patience: 2,
+            ..PlateauConfig::default()
+        };
         let mut plateau = Plateau::new(1.0, config);
-        let rates: Vec<f64> =
-            [3.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0].iter().map(|&m| plateau.observe(m)).collect();
+        let rates: Vec<f64> = [3.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0]
+            .iter()
+            .map(|&m| plateau.observe(m))
+            .collect();
         assert_eq!(rates, [1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.25]);
     }
 
     #[test]
     fn plateau_state_survives_json_and_nan_is_no_improvement() {
-        let config = PlateauConfig { factor: 0.5, patience: 0, ..PlateauConfig::default() };
+        let config = PlateauConfig {
+            factor: 0.5,
+            patience: 0,
+            ..PlateauConfig::default()
+        };
         let mut plateau = Plateau::new(1.0, config);
         plateau.observe(-5.0);
         let text = serde_json::to_string(&plateau).expect("serializes");
         let mut copy: Plateau = serde_json::from_str(&text).expect("round trip");
         assert_eq!(copy, plateau);
         assert_eq!(copy.observe(f64::NAN).to_bits(), 0.5_f64.to_bits());
-        assert_eq!(plateau.observe(-5.1).to_bits(), 1.0_f64.to_bits(), "an improvement below 0");
+        assert_eq!(
+            plateau.observe(-5.1).to_bits(),
+            1.0_f64.to_bits(),
+            "an improvement below 0"
+        );
     }
 }

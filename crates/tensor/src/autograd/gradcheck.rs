@@ -20,7 +20,11 @@ impl Default for GradCheck {
     /// For functions of size and curvature near 1: the truncation error is step² and the rounding
     /// error 1e-16 / step, both near 1e-10.
     fn default() -> Self {
-        Self { step: 1e-5, atol: 1e-7, rtol: 1e-6 }
+        Self {
+            step: 1e-5,
+            atol: 1e-7,
+            rtol: 1e-6,
+        }
     }
 }
 
@@ -48,7 +52,11 @@ pub fn gradcheck(
         vec![0.0; x.numel()]
     };
     let value = |point: &Tensor| {
-        no_grad(|| (f(point).to_kind(Kind::Double) * &weights).sum(Kind::Double).double_value(&[]))
+        no_grad(|| {
+            (f(point).to_kind(Kind::Double) * &weights)
+                .sum(Kind::Double)
+                .double_value(&[])
+        })
     };
     let mut worst = 0.0_f64;
     for (index, &found) in found.iter().enumerate() {
@@ -62,7 +70,11 @@ pub fn gradcheck(
         let difference = (found - expected).abs();
         let agrees = difference <= tol.atol + tol.rtol * expected.abs();
         if !agrees {
-            return Err(TensorError::Gradient { index, expected, found });
+            return Err(TensorError::Gradient {
+                index,
+                expected,
+                found,
+            });
         }
         worst = worst.max(difference);
     }

@@ -24,8 +24,9 @@ pub fn per_example_jacobian(f: impl Fn(&Tensor) -> Tensor, x: &Tensor) -> Tensor
     let (batch, num_in) = batch_and_size(x);
     let mut jacobian: Option<Tensor> = None;
     for_each_row(f, x, |o, num_out, row| {
-        let all = jacobian
-            .get_or_insert_with(|| Tensor::empty([batch, num_out, num_in], (row.kind(), row.device())));
+        let all = jacobian.get_or_insert_with(|| {
+            Tensor::empty([batch, num_out, num_in], (row.kind(), row.device()))
+        });
         all.select(1, o).copy_(row);
     });
     jacobian.unwrap_or_else(|| Tensor::zeros([batch, 0, num_in], (x.kind(), x.device())))
@@ -58,7 +59,11 @@ pub fn for_each_row(
         if gradient.defined() {
             visit(o, num_out, &gradient.reshape([batch, num_in]));
         } else {
-            visit(o, num_out, &Tensor::zeros([batch, num_in], (x.kind(), x.device())));
+            visit(
+                o,
+                num_out,
+                &Tensor::zeros([batch, num_in], (x.kind(), x.device())),
+            );
         }
     }
 }
@@ -95,14 +100,25 @@ pub fn per_example_jacobian_forward(f: impl Fn(&Tensor) -> Tensor, x: &Tensor) -
 /// B and the number of elements of one example.
 pub(super) fn batch_and_size(x: &Tensor) -> (i64, i64) {
     let size = x.size();
-    assert!(!size.is_empty(), "a batch has at least one dimension, found a scalar");
+    assert!(
+        !size.is_empty(),
+        "a batch has at least one dimension, found a scalar"
+    );
     (size[0], size[1..].iter().product())
 }
 
 /// `[B, ..]` → `[B, out]`.
 pub(super) fn flat_output(y: &Tensor, batch: i64) -> Tensor {
     let (found, num_out) = batch_and_size(y);
-    assert_eq!(found, batch, "the function must keep the batch, output {:?}", y.size());
-    debug_assert!(matches!(y.kind(), Kind::Float | Kind::Double), "derivatives need real kinds");
+    assert_eq!(
+        found,
+        batch,
+        "the function must keep the batch, output {:?}",
+        y.size()
+    );
+    debug_assert!(
+        matches!(y.kind(), Kind::Float | Kind::Double),
+        "derivatives need real kinds"
+    );
     y.reshape([batch, num_out])
 }

@@ -24,7 +24,11 @@ use crate::Tensor;
 /// If an input does not record gradients, or no input reaches `output`.
 pub fn gradient(output: &Tensor, inputs: &[&Tensor]) -> Vec<Tensor> {
     let gradients = Tensor::run_backward(&[output], inputs, false, false);
-    gradients.into_iter().zip(inputs).map(|(g, x)| defined_or_zero(g, x)).collect()
+    gradients
+        .into_iter()
+        .zip(inputs)
+        .map(|(g, x)| defined_or_zero(g, x))
+        .collect()
 }
 
 /// The value of `f` at `x` and the product vᵀJ of a row vector with its Jacobian.
@@ -37,7 +41,11 @@ pub fn gradient(output: &Tensor, inputs: &[&Tensor]) -> Vec<Tensor> {
 pub fn vjp(f: impl Fn(&Tensor) -> Tensor, x: &Tensor, v: &Tensor) -> (Tensor, Tensor) {
     let x = leaf(x);
     let y = f(&x);
-    assert_eq!(v.size(), y.size(), "vjp: the vector must have the shape of the output");
+    assert_eq!(
+        v.size(),
+        y.size(),
+        "vjp: the vector must have the shape of the output"
+    );
     let g = if y.requires_grad() {
         defined_or_zero(backward(&(&y * v), &x, false, false), &x)
     } else {
@@ -63,7 +71,11 @@ pub fn vjp(f: impl Fn(&Tensor) -> Tensor, x: &Tensor, v: &Tensor) -> (Tensor, Te
 /// # References
 /// Townsend (2017), "A new trick for calculating Jacobian vector products".
 pub fn jvp(f: impl Fn(&Tensor) -> Tensor, x: &Tensor, v: &Tensor) -> (Tensor, Tensor) {
-    assert_eq!(v.size(), x.size(), "jvp: the vector must have the shape of the input");
+    assert_eq!(
+        v.size(),
+        x.size(),
+        "jvp: the vector must have the shape of the input"
+    );
     let x = leaf(x);
     let y = f(&x);
     let Some((u, g)) = dual(&y, &x) else {
@@ -95,5 +107,9 @@ fn dual(y: &Tensor, x: &Tensor) -> Option<(Tensor, Tensor)> {
 }
 
 fn defined_or_zero(gradient: Tensor, like: &Tensor) -> Tensor {
-    if gradient.defined() { gradient } else { like.zeros_like() }
+    if gradient.defined() {
+        gradient
+    } else {
+        like.zeros_like()
+    }
 }

@@ -56,7 +56,9 @@ pub fn frobenius_norm_hutchinson(
         return total;
     }
     for probe in 0..num_probes {
-        let v = noise.index(probe as u64).standard_normal(&y.size(), y.kind(), y.device());
+        let v = noise
+            .index(probe as u64)
+            .standard_normal(&y.size(), y.kind(), y.device());
         let gradient = backward(&(&y * v), &x, probe + 1 < num_probes, false);
         if gradient.defined() {
             let square = gradient.reshape([batch, -1]).square();
@@ -71,7 +73,11 @@ pub fn frobenius_norm_hutchinson(
 /// # Shapes
 /// jacobians: `[B, out, in]` → `[B]`
 pub fn frobenius_norms(jacobians: &Tensor) -> Tensor {
-    jacobians.square().flatten(1, -1).sum_dim_intlist(1, false, None).sqrt()
+    jacobians
+        .square()
+        .flatten(1, -1)
+        .sum_dim_intlist(1, false, None)
+        .sqrt()
 }
 
 /// ‖J_b‖₂, the largest singular value of every Jacobian, from the Gram matrix of its smaller side
@@ -97,7 +103,11 @@ pub fn spectral_norms(jacobians: &Tensor) -> Tensor {
     }
     let j = jacobians.detach().to_kind(Kind::Double);
     let t = j.transpose(1, 2);
-    let gram = if num_out <= num_in { j.matmul(&t) } else { t.matmul(&j) }; // [B, k, k]
+    let gram = if num_out <= num_in {
+        j.matmul(&t)
+    } else {
+        t.matmul(&j)
+    }; // [B, k, k]
     let largest = gram.linalg_eigvalsh("L").select(1, -1); // ascending: [B, k] → [B]
     // Rounding can leave a tiny negative eigenvalue of a zero matrix.
     largest.clamp_min(0.0).sqrt()

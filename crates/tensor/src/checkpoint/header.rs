@@ -74,7 +74,12 @@ pub(super) fn open(path: &Path, limits: Limits) -> Result<OpenFile, TensorError>
     let rest = file_bytes - LENGTH_BYTES;
     if header_bytes > rest {
         let expected = format!("at most the {rest} bytes that follow");
-        return Err(bad_file("header length", expected, format!("{header_bytes} bytes"), path));
+        return Err(bad_file(
+            "header length",
+            expected,
+            format!("{header_bytes} bytes"),
+            path,
+        ));
     }
     if header_bytes > limits.header_bytes {
         return Err(too_large(path, header_bytes, limits.header_bytes));
@@ -89,15 +94,27 @@ pub(super) fn open(path: &Path, limits: Limits) -> Result<OpenFile, TensorError>
 fn parse(text: &[u8], data_bytes: usize, path: &Path) -> Result<Header, TensorError> {
     // Parsing into `Metadata` also checks that the ranges are contiguous and fit the shapes.
     let metadata: Metadata = serde_json::from_slice(text).map_err(|e| {
-        bad_file("header", "the JSON header of a safetensors file", e.to_string(), path)
+        bad_file(
+            "header",
+            "the JSON header of a safetensors file",
+            e.to_string(),
+            path,
+        )
     })?;
     if metadata.data_len() != data_bytes {
         let expected = format!("the {} bytes that the header names", metadata.data_len());
-        return Err(bad_file("data section", expected, format!("{data_bytes} bytes"), path));
+        return Err(bad_file(
+            "data section",
+            expected,
+            format!("{data_bytes} bytes"),
+            path,
+        ));
     }
     let mut entries = Vec::new();
     for name in metadata.offset_keys() {
-        let info = metadata.info(&name).expect("invariant: the key is in the header");
+        let info = metadata
+            .info(&name)
+            .expect("invariant: the key is in the header");
         if info.shape.len() > MAX_DIMENSIONS || info.shape.iter().any(|&n| n > i64::MAX as usize) {
             let found = format!("{} dimensions in tensor {name:?}", info.shape.len());
             let expected = format!("at most {MAX_DIMENSIONS} dimensions of a signed size");
@@ -105,12 +122,24 @@ fn parse(text: &[u8], data_bytes: usize, path: &Path) -> Result<Header, TensorEr
         }
         let (start, end) = info.data_offsets;
         let (shape, dtype) = (info.shape.clone(), info.dtype);
-        entries.push(HeaderEntry { name, shape, dtype, range: start..end });
+        entries.push(HeaderEntry {
+            name,
+            shape,
+            dtype,
+            range: start..end,
+        });
     }
     entries.sort_by(|a, b| a.name.cmp(&b.name));
-    let raw_metadata =
-        metadata.metadata().as_ref().and_then(|map| map.get(METADATA_KEY)).cloned();
-    Ok(Header { entries, raw_metadata, data_bytes })
+    let raw_metadata = metadata
+        .metadata()
+        .as_ref()
+        .and_then(|map| map.get(METADATA_KEY))
+        .cloned();
+    Ok(Header {
+        entries,
+        raw_metadata,
+        data_bytes,
+    })
 }
 
 /// The element kinds that both sides know.
@@ -128,11 +157,17 @@ const KINDS: [(Kind, Dtype); 10] = [
 ];
 
 pub(super) fn dtype_of(kind: Kind) -> Option<Dtype> {
-    KINDS.iter().find(|(k, _)| *k == kind).map(|(_, dtype)| *dtype)
+    KINDS
+        .iter()
+        .find(|(k, _)| *k == kind)
+        .map(|(_, dtype)| *dtype)
 }
 
 pub(super) fn kind_of(dtype: Dtype) -> Option<Kind> {
-    KINDS.iter().find(|(_, d)| *d == dtype).map(|(kind, _)| *kind)
+    KINDS
+        .iter()
+        .find(|(_, d)| *d == dtype)
+        .map(|(kind, _)| *kind)
 }
 
 pub(super) fn dtype_name(dtype: Dtype) -> String {
@@ -144,7 +179,12 @@ pub(super) fn io(path: &Path, error: std::io::Error) -> TensorError {
 }
 
 fn too_large(path: &Path, found: u64, limit: u64) -> TensorError {
-    CoreError::TooLarge { name: path.display().to_string(), found, limit }.into()
+    CoreError::TooLarge {
+        name: path.display().to_string(),
+        found,
+        limit,
+    }
+    .into()
 }
 
 pub(super) fn bad_file(

@@ -41,7 +41,10 @@ pub struct Limits {
 impl Default for Limits {
     /// A header of 16 MiB (some 10⁵ tensors) and a file of 16 GiB.
     fn default() -> Self {
-        Self { header_bytes: 16 << 20, file_bytes: 16 << 30 }
+        Self {
+            header_bytes: 16 << 20,
+            file_bytes: 16 << 30,
+        }
     }
 }
 
@@ -74,11 +77,18 @@ pub fn load(path: &Path, limits: Limits) -> Result<(Vec<(String, Tensor)>, Value
     let mut file = header::open(path, limits)?;
     // The header was checked against the length of the file, so this allocates no more than that.
     let mut data = vec![0_u8; file.header.data_bytes];
-    file.file.read_exact(&mut data).map_err(|e| header::io(path, e))?;
+    file.file
+        .read_exact(&mut data)
+        .map_err(|e| header::io(path, e))?;
     let envelope = match &file.header.raw_metadata {
         None => None,
         Some(text) => Some(serde_json::from_str::<Envelope>(text).map_err(|e| {
-            bad_file("metadata", "the metadata of a vaegis checkpoint", e.to_string(), path)
+            bad_file(
+                "metadata",
+                "the metadata of a vaegis checkpoint",
+                e.to_string(),
+                path,
+            )
         })?),
     };
     let mut meta = Value::Null;
@@ -87,12 +97,20 @@ pub fn load(path: &Path, limits: Limits) -> Result<(Vec<(String, Tensor)>, Value
             return Err(bad_file(
                 "metadata format",
                 format!("version {FORMAT}"),
-                format!("version {}: it was written by another release", envelope.format),
+                format!(
+                    "version {}: it was written by another release",
+                    envelope.format
+                ),
                 path,
             ));
         }
         let rows = file.header.entries.iter().map(|e| {
-            (e.name.as_str(), e.dtype, e.shape.as_slice(), &data[e.range.clone()])
+            (
+                e.name.as_str(),
+                e.dtype,
+                e.shape.as_slice(),
+                &data[e.range.clone()],
+            )
         });
         let found = checksum(rows, &envelope.meta);
         if found != envelope.sha256 {
@@ -128,9 +146,14 @@ fn to_bytes(
         views.push((name.as_str(), HostTensor::new(name, tensor, path)?));
     }
     views.sort_by_key(|(name, _)| *name);
-    let rows = views.iter().map(|(name, v)| (*name, v.dtype, v.shape.as_slice(), &v.bytes[..]));
-    let envelope =
-        Envelope { format: FORMAT, meta: meta.clone(), sha256: checksum(rows, meta) };
+    let rows = views
+        .iter()
+        .map(|(name, v)| (*name, v.dtype, v.shape.as_slice(), &v.bytes[..]));
+    let envelope = Envelope {
+        format: FORMAT,
+        meta: meta.clone(),
+        sha256: checksum(rows, meta),
+    };
     let text = serde_json::to_string(&envelope).expect("invariant: JSON values serialize");
     let info = HashMap::from([(METADATA_KEY.to_owned(), text)]);
     safetensors::serialize(views, Some(info))
@@ -151,12 +174,18 @@ fn checksum<'a>(
     for (name, dtype, shape, bytes) in rows {
         part(name.as_bytes());
         part(dtype_name(dtype).as_bytes());
-        let sizes: Vec<u8> = shape.iter().flat_map(|&n| (n as u64).to_le_bytes()).collect();
+        let sizes: Vec<u8> = shape
+            .iter()
+            .flat_map(|&n| (n as u64).to_le_bytes())
+            .collect();
         part(&sizes);
         part(bytes);
     }
     part(meta.to_string().as_bytes());
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// A tensor's bytes on the host.
@@ -177,7 +206,11 @@ impl HostTensor {
         let mut bytes = vec![0_u8; host.numel() * kind.elt_size_in_bytes()];
         host.f_copy_data_u8(&mut bytes, host.numel())?;
         let shape = host.size().iter().map(|&n| n as usize).collect();
-        Ok(Self { dtype, shape, bytes })
+        Ok(Self {
+            dtype,
+            shape,
+            bytes,
+        })
     }
 }
 
@@ -203,9 +236,15 @@ impl View for HostTensor {
 /// synchronization for all of them.
 pub fn all_finite(tensors: &[(String, Tensor)]) -> bool {
     let real = |t: &&(String, Tensor)| {
-        matches!(t.1.kind(), Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16)
+        matches!(
+            t.1.kind(),
+            Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16
+        )
     };
-    let flags: Vec<Tensor> =
-        tensors.iter().filter(real).map(|(_, t)| t.detach().isfinite().all()).collect();
+    let flags: Vec<Tensor> = tensors
+        .iter()
+        .filter(real)
+        .map(|(_, t)| t.detach().isfinite().all())
+        .collect();
     flags.is_empty() || Tensor::stack(&flags, 0).all().int64_value(&[]) == 1
 }

@@ -24,7 +24,14 @@ pub struct AdamConfig {
 
 impl Default for AdamConfig {
     fn default() -> Self {
-        Self { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0, decoupled: false }
+        Self {
+            lr: 1e-3,
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 0.0,
+            decoupled: false,
+        }
     }
 }
 
@@ -47,7 +54,10 @@ pub struct Adam {
 impl Adam {
     /// Adam over `parameters`, with zero moments.
     pub fn new(parameters: Vec<(String, Tensor)>, config: AdamConfig) -> Self {
-        Self { core: Core::new(parameters, &["m", "v"], config.lr), config }
+        Self {
+            core: Core::new(parameters, &["m", "v"], config.lr),
+            config,
+        }
     }
 
     /// The constants, with the learning rate that was given at the start.
@@ -59,29 +69,44 @@ impl Adam {
 impl Optimizer for Adam {
     fn apply(&mut self, gradients: &[Tensor], scale: Option<&Tensor>) {
         let config = self.config;
-        self.core.each_gradient(gradients, scale, |core, i, gradient, scale| {
-            let correction1 = bias_correction(config.beta1, core.steps);
-            let correction2_sqrt = bias_correction(config.beta2, core.steps).sqrt();
-            let constants = kernel::AdamStep {
-                beta1: config.beta1,
-                beta2: config.beta2,
-                step_size: core.lr / correction1,
-                correction2_sqrt,
-                eps: config.eps,
-                l2: if config.decoupled { 0.0 } else { config.weight_decay },
-                shrink: if config.decoupled { 1.0 - core.lr * config.weight_decay } else { 1.0 },
-            };
-            let [m, v] = &mut core.moments[..] else {
-                unreachable!("Adam has two moments");
-            };
-            let parameter = &mut core.parameters[i].1;
-            if let GradientScale::Host(scale) = scale
-                && kernel::adam(parameter, gradient, &mut m[i], &mut v[i], &constants, scale)
-            {
-                return;
-            }
-            by_tensor_ops(parameter, &scale.times(gradient), &mut m[i], &mut v[i], &constants);
-        });
+        self.core
+            .each_gradient(gradients, scale, |core, i, gradient, scale| {
+                let correction1 = bias_correction(config.beta1, core.steps);
+                let correction2_sqrt = bias_correction(config.beta2, core.steps).sqrt();
+                let constants = kernel::AdamStep {
+                    beta1: config.beta1,
+                    beta2: config.beta2,
+                    step_size: core.lr / correction1,
+                    correction2_sqrt,
+                    eps: config.eps,
+                    l2: if config.decoupled {
+                        0.0
+                    } else {
+                        config.weight_decay
+                    },
+                    shrink: if config.decoupled {
+                        1.0 - core.lr * config.weight_decay
+                    } else {
+                        1.0
+                    },
+                };
+                let [m, v] = &mut core.moments[..] else {
+                    unreachable!("Adam has two moments");
+                };
+                let parameter = &mut core.parameters[i].1;
+                if let GradientScale::Host(scale) = scale
+                    && kernel::adam(parameter, gradient, &mut m[i], &mut v[i], &constants, scale)
+                {
+                    return;
+                }
+                by_tensor_ops(
+                    parameter,
+                    &scale.times(gradient),
+                    &mut m[i],
+                    &mut v[i],
+                    &constants,
+                );
+            });
     }
 
     forward_to_core!();
@@ -103,6 +128,9 @@ fn by_tensor_ops(
     let _ = m.lerp_(gradient, 1.0 - step.beta1);
     let _ = v.g_mul_scalar_(step.beta2);
     let _ = v.addcmul_(&(gradient * (1.0 - step.beta2)), gradient);
-    let denominator = v.sqrt().g_div_scalar_(step.correction2_sqrt).g_add_scalar_(step.eps);
+    let denominator = v
+        .sqrt()
+        .g_div_scalar_(step.correction2_sqrt)
+        .g_add_scalar_(step.eps);
     let _ = parameter.addcdiv_(&(&*m * -step.step_size), &denominator);
 }

@@ -22,7 +22,13 @@ pub struct AdaMaxConfig {
 
 impl Default for AdaMaxConfig {
     fn default() -> Self {
-        Self { lr: 2e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 }
+        Self {
+            lr: 2e-3,
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 0.0,
+        }
     }
 }
 
@@ -45,29 +51,34 @@ pub struct AdaMax {
 impl AdaMax {
     /// AdaMax over `parameters`, with zero moments.
     pub fn new(parameters: Vec<(String, Tensor)>, config: AdaMaxConfig) -> Self {
-        Self { core: Core::new(parameters, &["m", "u"], config.lr), config }
+        Self {
+            core: Core::new(parameters, &["m", "u"], config.lr),
+            config,
+        }
     }
 }
 
 impl Optimizer for AdaMax {
     fn apply(&mut self, gradients: &[Tensor], scale: Option<&Tensor>) {
         let config = self.config;
-        self.core.each_gradient(gradients, scale, |core, i, gradient, scale| {
-            let mut gradient = scale.times(gradient);
-            let [m, u] = &mut core.moments[..] else {
-                unreachable!("AdaMax has two moments");
-            };
-            let parameter = &mut core.parameters[i].1;
-            if config.weight_decay != 0.0 {
-                gradient = gradient + &*parameter * config.weight_decay;
-            }
-            let _ = m[i].lerp_(&gradient, 1.0 - config.beta1);
-            let _ = u[i].g_mul_scalar_(config.beta2);
-            let larger = u[i].maximum(&gradient.abs().g_add_scalar_(config.eps));
-            u[i].copy_(&larger);
-            let step_size = core.lr / bias_correction(config.beta1, core.steps);
-            let _ = parameter.addcdiv_(&(&m[i] * -step_size), &u[i]);
-        });
+        self.core
+            .each_gradient(gradients, scale, |core, i, gradient, scale| {
+                let mut gradient = scale.times(gradient);
+                let [m, u] = &mut core.moments[..] else {
+                    unreachable!("AdaMax has two moments");
+                };
+                let parameter = &mut core.parameters[i].1;
+                if config.weight_decay != 0.0 {
+                    // A new tensor: the caller's gradient stays as it is.
+                    gradient = &*parameter * config.weight_decay + gradient;
+                }
+                let _ = m[i].lerp_(&gradient, 1.0 - config.beta1);
+                let _ = u[i].g_mul_scalar_(config.beta2);
+                let larger = u[i].maximum(&gradient.abs().g_add_scalar_(config.eps));
+                u[i].copy_(&larger);
+                let step_size = core.lr / bias_correction(config.beta1, core.steps);
+                let _ = parameter.addcdiv_(&(&m[i] * -step_size), &u[i]);
+            });
     }
 
     forward_to_core!();

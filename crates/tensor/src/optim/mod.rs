@@ -87,7 +87,13 @@ impl Core {
     ) -> Self {
         let zeros = || parameters.iter().map(|(_, p)| p.zeros_like()).collect();
         let moments = no_grad(|| moment_names.iter().map(|_| zeros()).collect());
-        Self { parameters, moments, moment_names, lr, steps: 0 }
+        Self {
+            parameters,
+            moments,
+            moment_names,
+            lr,
+            steps: 0,
+        }
     }
 
     /// Checks the gradients and hands each defined one on with its parameter's number.
@@ -97,7 +103,11 @@ impl Core {
         scale: Option<&Tensor>,
         mut update: impl FnMut(&mut Self, usize, &Tensor, GradientScale<'_>),
     ) {
-        assert_eq!(gradients.len(), self.parameters.len(), "one gradient per parameter");
+        assert_eq!(
+            gradients.len(),
+            self.parameters.len(),
+            "one gradient per parameter"
+        );
         self.steps += 1;
         let on_host = scale.is_none_or(|s| s.device() == Device::Cpu);
         let scale = match scale {
@@ -108,7 +118,11 @@ impl Core {
         no_grad(|| {
             for (i, gradient) in gradients.iter().enumerate().filter(|(_, g)| g.defined()) {
                 let name = &self.parameters[i].0;
-                assert_eq!(gradient.size(), self.parameters[i].1.size(), "gradient of {name}");
+                assert_eq!(
+                    gradient.size(),
+                    self.parameters[i].1.size(),
+                    "gradient of {name}"
+                );
                 update(self, i, gradient, scale);
             }
         });
@@ -131,12 +145,19 @@ impl Core {
         let own = self.state();
         let mut found = Vec::with_capacity(own.len());
         for (name, tensor) in &own {
-            let value = state.iter().find(|(other, _)| other == name).map(|(_, value)| value);
+            let value = state
+                .iter()
+                .find(|(other, _)| other == name)
+                .map(|(_, value)| value);
             match value {
                 Some(v) if v.size() == tensor.size() => found.push(v),
                 Some(v) => {
                     let (expected, found) = (tensor.size(), v.size());
-                    return Err(mismatch(name, format!("{expected:?}"), format!("{found:?}")));
+                    return Err(mismatch(
+                        name,
+                        format!("{expected:?}"),
+                        format!("{found:?}"),
+                    ));
                 }
                 None => return Err(mismatch(name, "a tensor".into(), "none".into())),
             }
@@ -170,15 +191,15 @@ impl GradientScale<'_> {
     /// The gradient times the factor, without a copy where the factor is 1.
     fn times(self, gradient: &Tensor) -> Tensor {
         match self {
-            Self::Host(factor) if factor == IDENTITY => gradient.shallow_clone(),
+            Self::Host(factor) if factor.to_bits() == IDENTITY => gradient.shallow_clone(),
             Self::Host(factor) => gradient * factor,
             Self::Device(factor) => gradient * factor,
         }
     }
 }
 
-/// The factor that changes nothing, bit for bit.
-const IDENTITY: f64 = 1.0;
+/// The bits of the factor that changes nothing.
+const IDENTITY: u64 = 1.0_f64.to_bits();
 
 fn steps_to_i64(steps: u64) -> i64 {
     i64::try_from(steps).expect("invariant: fewer than 2^63 updates")
@@ -186,12 +207,21 @@ fn steps_to_i64(steps: u64) -> i64 {
 
 /// 1 − β^t without the cancellation that `1 - powi` has for the first steps.
 fn bias_correction(beta: f64, steps: u64) -> f64 {
-    if beta == 0.0 { 1.0 } else { -(steps as f64 * beta.ln()).exp_m1() }
+    if beta == 0.0 {
+        1.0
+    } else {
+        -(steps as f64 * beta.ln()).exp_m1()
+    }
 }
 
 fn mismatch(name: &str, expected: String, found: String) -> TensorError {
     let op = "loading optimizer state";
-    TensorError::ParameterMismatch { op, name: name.to_owned(), expected, found }
+    TensorError::ParameterMismatch {
+        op,
+        name: name.to_owned(),
+        expected,
+        found,
+    }
 }
 
 /// Forwards the bookkeeping half of [`Optimizer`] to the `core` field.
