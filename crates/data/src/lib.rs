@@ -1,1 +1,30 @@
 //! Data sets: files, archives and generators to ndarray batches, without libtorch.
+//!
+//! Opening a set never touches the network; [`fetch`] is the only module that does, and only when
+//! it is called. Every decoder treats its bytes as hostile.
+
+pub mod dataset;
+pub mod decode;
+pub mod dsprites;
+pub mod error;
+mod limits;
+mod options;
+mod plan;
+mod prefetch;
+mod preprocess;
+mod resize;
+pub mod sprites;
+mod store;
+mod subset;
+pub mod synthetic;
+
+pub use dataset::{Batch, Dataset, DatasetSpec, Split};
+pub use error::DataError;
+pub use limits::Limits;
+pub use options::OpenOptions;
+pub use plan::{BatchPlan, permutation};
+pub use prefetch::Prefetcher;
+pub use preprocess::{Mapped, Step};
+pub use resize::resize_plane;
+pub use store::{ByteStore, FloatStore, Targets};
+pub use subset::Subset;
