@@ -98,24 +98,26 @@ adam_loop!(adam_f32, f32);
 adam_loop!(adam_f64, f64);
 
 /// The elements of a contiguous CPU tensor whose kind was checked by the caller.
-#[expect(unsafe_code, reason = "tch offers no borrowed view of a tensor's elements")]
+#[expect(
+    unsafe_code,
+    reason = "tch offers no borrowed view of a tensor's elements"
+)]
 fn slice<T>(tensor: &Tensor) -> &[T] {
     if tensor.numel() == 0 {
         return &[];
     }
     // SAFETY: the caller checked that the tensor is on the CPU, contiguous and of kind `T`, so
     // its data pointer leads to `numel` initialized values that live as long as the tensor.
-    #[expect(
-        unsafe_code,
-        reason = "tch offers no borrowed view of a tensor's elements"
-    )]
     unsafe {
         std::slice::from_raw_parts(tensor.data_ptr().cast::<T>().cast_const(), tensor.numel())
     }
 }
 
 /// The elements of a contiguous CPU tensor whose kind was checked by the caller, to write to.
-#[expect(unsafe_code, reason = "tch offers no borrowed view of a tensor's elements")]
+#[expect(
+    unsafe_code,
+    reason = "tch offers no borrowed view of a tensor's elements"
+)]
 fn slice_mut<T>(tensor: &mut Tensor) -> &mut [T] {
     if tensor.numel() == 0 {
         return &mut [];
@@ -123,11 +125,5 @@ fn slice_mut<T>(tensor: &mut Tensor) -> &mut [T] {
     // SAFETY: as in `slice`; the moments belong to the optimizer alone, a gradient never shares
     // storage with a parameter, and nothing else reads a parameter while `apply` runs on this
     // thread, so the slices do not overlap.
-    #[expect(
-        unsafe_code,
-        reason = "tch offers no borrowed view of a tensor's elements"
-    )]
-    unsafe {
-        std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<T>(), tensor.numel())
-    }
+    unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<T>(), tensor.numel()) }
 }
