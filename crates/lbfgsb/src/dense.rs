@@ -1,0 +1,220 @@
+//! Factorization and triangular solves for the small dense matrices of the compact representation.
+//!
+//! Matrices are row-major with a stride that is a multiple of four; only upper triangles are read.
+//! General linear algebra is not the aim: two sizes occur, the memory `m` and `2m`.
+
+use crate::kernels::{LANES, padded, simd};
+
+/// The upper factor `U` of a positive definite or quasi-definite matrix.
+#[derive(Debug, Default)]
+pub(crate) struct Upper {
+    /// Entries, `[dim, stride]`; left of the diagonal zero within its group of four.
+    pub(crate) a: Vec<f64>,
+    /// Distance between rows.
+    pub(crate) stride: usize,
+    /// Order of the matrix.
+    pub(crate) dim: usize,
+    inverse_diagonal: Vec<f64>,
+}
+
+impl Upper {
+    /// Resizes to a zero matrix of order `dim`, to be filled (upper triangle) and factored.
+    pub(crate) fn clear(&mut self, dim: usize) {
+        self.dim = dim;
+        self.stride = padded(dim);
+        self.a.clear();
+        self.a.resize(dim * self.stride, 0.0);
+    }
+
+    /// Row `i`.
+    #[inline]
+    pub(crate) fn row_mut(&mut self, i: usize) -> &mut [f64] {
+        let start = i * self.stride;
+        &mut self.a[start..start + self.stride]
+    }
+
+    /// Factors in place `[[P, Xᵀ], [X, −Q]] = Uᵀ diag(I, −I) U`, given `P`, `Xᵀ` and `+Q`.
+    ///
+    /// `P` has order `positive`; with `positive = dim` this is the Cholesky factorization.
+    /// Returns false when a pivot is not positive.
+    #[must_use]
+    pub(crate) fn factor(&mut self, positive: usize) -> bool {
+        self.inverse_diagonal.clear();
+        self.inverse_diagonal.resize(self.dim, 0.0);
+        factor(&mut self.a, self.stride, self.dim, positive, &mut self.inverse_diagonal)
+    }
+
+    /// Declares the filled entries to be the factor itself.
+    ///
+    /// Returns false when a diagonal entry is not positive.
+    #[must_use]
+    pub(crate) fn assume_factored(&mut self) -> bool {
+        self.inverse_diagonal.clear();
+        let diagonal = (0..self.dim).map(|i| 1.0 / self.a[i * self.stride + i]);
+        self.inverse_diagonal.extend(diagonal);
+        self.inverse_diagonal.iter().all(|&inverse| inverse > 0.0 && inverse < f64::INFINITY)
+    }
+
+    /// Solves `Uᵀ x = b` in place; `b` has the padded length.
+    pub(crate) fn solve_transposed(&self, b: &mut [f64]) {
+        solve_transposed(&self.a, self.stride, &self.inverse_diagonal, b);
+    }
+
+    /// Solves `U x = b` in place; `b` has the padded length, zero in its padding.
+    pub(crate) fn solve(&self, b: &mut [f64]) {
+        solve(&self.a, self.stride, &self.inverse_diagonal, b);
+    }
+}
+
+/// `y += k x` on whole groups of four.
+#[inline(always)]
+pub(crate) fn axpy(y: &mut [f64], k: f64, x: &[f64]) {
+    let y = y.as_chunks_mut::<LANES>().0;
+    for (y, x) in y.iter_mut().zip(x.as_chunks::<LANES>().0) {
+        for l in 0..LANES {
+            y[l] += k * x[l];
+        }
+    }
+}
+
+/// `aᵀb` on whole groups of four.
+#[inline(always)]
+pub(crate) fn dot_chunks(a: &[f64], b: &[f64]) -> f64 {
+    let mut s = [0.0; LANES];
+    for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
+        for l in 0..LANES {
+            s[l] += a[l] * b[l];
+        }
+    }
+    (s[0] + s[1]) + (s[2] + s[3])
+}
+
+simd! {
+    /// See [`Upper::factor`].
+    fn factor [] [] (
+        a: &mut [f64],
+        stride: usize,
+        dim: usize,
+        positive: usize,
+        inverse_diagonal: &mut [f64],
+    ) -> bool {
+        for k in 0..dim {
+            let (done, rest) = a.split_at_mut((k + 1) * stride);
+            let first = k / LANES * LANES;
+            let row = &mut done[k * stride..];
+            let pivot = row[k];
+            // Written so that NaN fails too.
+            if !(pivot > 0.0 && pivot < f64::INFINITY) {
+                return false;
+            }
+            let inverse = 1.0 / pivot.sqrt();
+            inverse_diagonal[k] = inverse;
+            // Earlier eliminations spilled into the group that holds the diagonal.
+            row[first..k].fill(0.0);
+            for entry in &mut row[k..] {
+                *entry *= inverse;
+            }
+            for (i, below) in rest.chunks_exact_mut(stride).enumerate() {
+                let i = k + 1 + i;
+                let from = i / LANES * LANES;
+                let adds = k < positive && i >= positive;
+                let factor = if adds { row[i] } else { -row[i] };
+                axpy(&mut below[from..], factor, &row[from..]);
+            }
+        }
+        true
+    }
+}
+
+simd! {
+    /// See [`Upper::solve_transposed`].
+    fn solve_transposed [] [] (
+        a: &[f64],
+        stride: usize,
+        inverse_diagonal: &[f64],
+        b: &mut [f64],
+    ) {
+        for (k, (row, inverse)) in a.chunks_exact(stride).zip(inverse_diagonal).enumerate() {
+            let x = b[k] * inverse;
+            let first = k / LANES * LANES;
+            axpy(&mut b[first..], -x, &row[first..]);
+            b[k] = x;
+        }
+    }
+}
+
+simd! {
+    /// See [`Upper::solve`].
+    fn solve [] [] (a: &[f64], stride: usize, inverse_diagonal: &[f64], b: &mut [f64]) {
+        let rows = a.chunks_exact(stride).zip(inverse_diagonal).enumerate();
+        for (k, (row, inverse)) in rows.rev() {
+            let first = k / LANES * LANES;
+            let rhs = b[k];
+            b[k] = 0.0;
+            b[k] = (rhs - dot_chunks(&row[first..], &b[first..])) * inverse;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Residuals of order-9 systems with entries near one.
+    const TOLERANCE: f64 = 1e-12;
+
+    fn quasi_definite(dim: usize, positive: usize) -> Vec<f64> {
+        let mut a = vec![0.0; dim * dim];
+        for i in 0..dim {
+            for j in 0..dim {
+                let (p, q) = (i.min(j), i.max(j));
+                a[i * dim + j] = ((p * 5 + q * 3) % 7) as f64 / 7.0;
+            }
+            a[i * dim + i] = if i < positive { 9.0 } else { -9.0 };
+        }
+        for i in positive..dim {
+            for j in positive..dim {
+                if i != j {
+                    a[i * dim + j] = -a[i * dim + j];
+                }
+            }
+        }
+        a
+    }
+
+    #[test]
+    fn factor_solves_definite_and_quasi_definite_systems() {
+        for (dim, positive) in [(1, 1), (4, 4), (5, 5), (9, 9), (8, 4), (6, 3), (9, 2)] {
+            let a = quasi_definite(dim, positive);
+            let mut upper = Upper::default();
+            upper.clear(dim);
+            for i in 0..dim {
+                for j in i..dim {
+                    let sign = if i >= positive { -1.0 } else { 1.0 };
+                    upper.row_mut(i)[j] = sign * a[i * dim + j];
+                }
+            }
+            assert!(upper.factor(positive), "order {dim}, {positive} positive");
+            let mut x = vec![0.0; padded(dim)];
+            for (i, x) in x[..dim].iter_mut().enumerate() {
+                *x = i as f64 + 1.0;
+            }
+            upper.solve_transposed(&mut x);
+            x[positive..dim].iter_mut().for_each(|x| *x = -*x);
+            upper.solve(&mut x);
+            for i in 0..dim {
+                let ax: f64 = (0..dim).map(|j| a[i * dim + j] * x[j]).sum();
+                assert!((ax - (i as f64 + 1.0)).abs() < TOLERANCE, "row {i}: {ax}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_indefinite_block_is_refused() {
+        let mut upper = Upper::default();
+        upper.clear(2);
+        upper.row_mut(0)[..2].copy_from_slice(&[1.0, 2.0]);
+        upper.row_mut(1)[1] = 1.0;
+        assert!(!upper.factor(2));
+    }
+}
