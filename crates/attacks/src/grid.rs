@@ -1,6 +1,6 @@
 //! The grid of penalties and the pairs of images that the sources attack.
 
-use rand::Rng as _;
+use rand::RngExt as _;
 use vaegis_core::seed::SeedTree;
 
 /// Number of penalties in the sources' grid.

@@ -107,7 +107,7 @@ impl AttackRows {
                     format!("{:?}", tensor.size()),
                 );
             }
-            if i64::try_from(tensor.isfinite().all()) != Ok(1) {
+            if !bool::try_from(tensor.isfinite().all()).unwrap_or(false) {
                 return bad(name, "finite values".into(), "NaN or infinity".into());
             }
         }

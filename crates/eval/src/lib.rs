@@ -1,1 +1,44 @@
-//! Measurements: ELBO and IWAE, distances, attack success, empirical margins and bounds.
+//! Measurements on trained models.
+//!
+//! Here the torch side meets the theory: networks give distances, Jacobians and
+//! success or failure per radius; `vaegis-theory` turns them into bounds,
+//! intervals and margins. Nothing here trains, and nothing knows a concrete model.
+
+pub mod bounds;
+pub mod degradation;
+pub mod elbo;
+pub mod error;
+pub mod latent;
+pub mod margin;
+pub mod robust;
+
+pub use error::EvalError;
+
+use vaegis_tensor::{Device, Kind, Tensor};
+
+/// A tensor's numbers on the host in f64.
+pub(crate) fn host(tensor: &Tensor) -> Vec<f64> {
+    let flat = tensor
+        .detach()
+        .to_kind(Kind::Double)
+        .to_device(Device::Cpu)
+        .flatten(0, -1);
+    Vec::<f64>::try_from(&flat).expect("invariant: a flat f64 tensor on the host")
+}
+
+/// Runs `measure` on consecutive parts of at most `per_pass` rows and joins the
+/// results; bounds the memory of a pass over a whole test set.
+pub(crate) fn in_parts<T>(
+    x: &Tensor,
+    per_pass: usize,
+    mut measure: impl FnMut(usize, &Tensor) -> Vec<T>,
+) -> Vec<T> {
+    let num_rows = x.size()[0];
+    let step = per_pass.max(1);
+    let mut results = Vec::with_capacity(num_rows as usize);
+    for start in (0..num_rows).step_by(step) {
+        let part = x.narrow(0, start, (step as i64).min(num_rows - start));
+        results.extend(measure(start as usize, &part));
+    }
+    results
+}

@@ -53,7 +53,7 @@ impl AdamSearch {
             let moved = &d - first_hat / (second_hat.sqrt() + 1e-8) * self.learning_rate;
             d = descent.project(oracle, &moved);
         }
-        descent.evaluate(oracle, &d);
+        let _ = descent.evaluate(oracle, &d);
         descent.finish(self.steps)
     }
 }

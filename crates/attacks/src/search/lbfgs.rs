@@ -88,7 +88,7 @@ impl Lbfgs {
             let rows = batch.active_rows().to_vec();
             batch.points_into(&mut points);
             problem.evaluate(oracle, &rows, &mut points, &mut values, &mut gradients);
-            for finished in batch.advance(&values, &gradients) {
+            for finished in batch.advance(&values, &gradients)? {
                 let row = finished.row;
                 best[row * n..(row + 1) * n].copy_from_slice(&finished.solution.x);
                 found.iterations[row] = finished.solution.iterations;

@@ -58,7 +58,7 @@ impl Pgd {
             }
             d = descent.project(oracle, &d);
         }
-        descent.evaluate(oracle, &d);
+        let _ = descent.evaluate(oracle, &d);
         descent.finish(self.steps)
     }
 }

@@ -1,0 +1,133 @@
+//! The first-order margin bounds on trained networks.
+
+use crate::error::one_layer;
+use crate::robust::distances;
+use crate::{EvalError, host};
+use serde::{Deserialize, Serialize};
+use vaegis_attacks::Variant;
+use vaegis_nn::{LatentModel, LatentPath, Mode};
+use vaegis_tensor::{Kind, Noise, Tensor, autograd};
+use vaegis_theory::margin::{
+    AcceptanceProbability, EncoderGeometry, MarginBounds, bounds, bounds_at_fixed_p0,
+};
+use vaegis_theory::r_min;
+use vaegis_theory::stats::{Estimate, Proportion};
+
+/// What is measured and with how many draws.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct BoundOptions {
+    /// Radius in reconstruction space.
+    pub r: f64,
+    /// Required probability.
+    pub m: f64,
+    /// Noise draws per input for p₀.
+    pub num_samples: usize,
+    /// Allowed error of the Clopper-Pearson limit.
+    pub alpha: f64,
+}
+
+impl Default for BoundOptions {
+    fn default() -> Self {
+        Self {
+            r: 4.0,
+            m: 0.5,
+            num_samples: 4000,
+            alpha: 1e-3,
+        }
+    }
+}
+
+/// Bounds of one input.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InputBounds {
+    /// P(‖Δ(x)‖ ≤ r) by counting.
+    pub p0: Proportion,
+    /// Bounds with the counted probability: for figures.
+    pub plug_in: MarginBounds,
+    /// Bounds with the Clopper-Pearson limit.
+    pub confident: MarginBounds,
+    /// Bounds at p₀ = 0.9, which depend on the encoder alone.
+    pub at_p0_90: MarginBounds,
+    /// Smallest radius with probability m, with its interval.
+    pub r_min: Estimate,
+    /// ‖J_μ‖_F.
+    pub jacobian_frobenius: f64,
+    /// ‖J_μ‖₂.
+    pub jacobian_spectral: f64,
+    /// min_j σⱼ.
+    pub sigma_min: f64,
+}
+
+/// Bounds of every input: one batched Jacobian, then f64 arithmetic per input.
+///
+/// All bounds are first order in the perturbation unless the encoder is affine,
+/// and hold for V1 (σ frozen); `MarginBounds::evidence` says so.
+///
+/// # Shapes
+/// x: `[N, C, H, W]` → `N` results
+///
+/// # Errors
+/// A model with several latent layers; numbers out of range.
+pub fn margin_bounds(
+    model: &dyn LatentModel,
+    x: &Tensor,
+    options: &BoundOptions,
+    noise: &Noise,
+) -> Result<Vec<InputBounds>, EvalError> {
+    let size = one_layer(model)? as usize;
+    let num_rows = x.size()[0] as usize;
+    let keys: Vec<u64> = (0..num_rows as u64).collect();
+    let noise = noise.child("p0");
+    let distances = distances(
+        model,
+        x,
+        x,
+        Variant::MeanOnly,
+        options.num_samples,
+        &keys,
+        &noise,
+    )?;
+    let mean = |x: &Tensor| {
+        model
+            .posterior(x, LatentPath::Mean, Mode::Eval)
+            .layers
+            .remove(0)
+            .mean()
+            .shallow_clone()
+    };
+    let jacobian = autograd::per_example_jacobian(mean, x);
+    // Only the d_z × d_z Gram matrix is needed, and in f64.
+    let jacobian = jacobian
+        .reshape([num_rows as i64, size as i64, -1])
+        .to_kind(Kind::Double);
+    let gram = host(&jacobian.bmm(&jacobian.transpose(1, 2)));
+    let posterior = vaegis_tensor::no_grad(|| model.posterior(x, LatentPath::Mean, Mode::Eval));
+    let sigma = host(&posterior.layers[0].scale());
+    (0..num_rows)
+        .map(|row| {
+            let gram = &gram[row * size * size..(row + 1) * size * size];
+            let gram = ndarray::ArrayView2::from_shape((size, size), gram)
+                .expect("invariant: a square Gram matrix");
+            let sigma = &sigma[row * size..(row + 1) * size];
+            let geometry = EncoderGeometry::from_gram(sigma, gram)?;
+            let p0 = Proportion::of(&distances[row], options.r)?;
+            let plug_in = AcceptanceProbability::plug_in(p0.num_successes(), p0.num_trials())?;
+            let limit = AcceptanceProbability::clopper_pearson(
+                p0.num_successes(),
+                p0.num_trials(),
+                options.alpha,
+            )?;
+            Ok(InputBounds {
+                p0,
+                plug_in: bounds(&geometry, &plug_in, options.m)?,
+                confident: bounds(&geometry, &limit, options.m)?,
+                at_p0_90: bounds_at_fixed_p0(&geometry, 0.9)?,
+                r_min: r_min::empirical(&distances[row], options.m, options.alpha)?,
+                jacobian_frobenius: geometry.jacobian_frobenius(),
+                jacobian_spectral: geometry.jacobian_spectral(),
+                sigma_min: geometry.sigma_min(),
+            })
+        })
+        .collect()
+}

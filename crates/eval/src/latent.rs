@@ -1,0 +1,72 @@
+//! How the latent space is used: active units and the size of the encoder's noise.
+
+use crate::{host, in_parts};
+use serde::{Deserialize, Serialize};
+use vaegis_nn::{LatentModel, LatentPath, Mode};
+use vaegis_tensor::{Kind, Tensor, no_grad};
+
+/// A unit is active when the variance of its posterior mean over the data
+/// exceeds this (Burda, Grosse and Salakhutdinov 2016).
+pub const ACTIVE_VARIANCE: f64 = 0.01;
+
+/// Statistics of one latent layer over a data set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LatentUsage {
+    /// Var over the data of each μⱼ.
+    pub mean_variance: Vec<f64>,
+    /// Number of units with a variance above [`ACTIVE_VARIANCE`].
+    pub active_units: usize,
+    /// Mean over the data and the units of σⱼ.
+    pub mean_sigma: f64,
+    /// Mean over the data of min_j σⱼ.
+    pub mean_min_sigma: f64,
+    /// Mean over the data of ‖σ‖₂.
+    pub mean_sigma_norm: f64,
+}
+
+/// Usage of the layer nearest the data.
+///
+/// # Shapes
+/// x: `[N, C, H, W]`
+pub fn usage(model: &dyn LatentModel, x: &Tensor) -> LatentUsage {
+    no_grad(|| {
+        let passes: Vec<(Tensor, Tensor)> = in_parts(x, 1024, |_, part| {
+            let posterior = model.posterior(part, LatentPath::Mean, Mode::Eval);
+            let layer = &posterior.layers[0];
+            vec![(
+                layer.mean().to_kind(Kind::Double),
+                layer.scale().to_kind(Kind::Double),
+            )]
+        });
+        let join = |pick: fn(&(Tensor, Tensor)) -> &Tensor| {
+            Tensor::cat(&passes.iter().map(pick).collect::<Vec<_>>(), 0)
+        };
+        let (mean, sigma) = (join(|p| &p.0), join(|p| &p.1));
+        let mean_variance = host(&mean.var_dim(0, false, false));
+        let scalar = |t: Tensor| host(&t.mean(None))[0];
+        LatentUsage {
+            active_units: mean_variance
+                .iter()
+                .filter(|v| **v > ACTIVE_VARIANCE)
+                .count(),
+            mean_variance,
+            mean_sigma: scalar(sigma.shallow_clone()),
+            mean_min_sigma: scalar(sigma.amin(1, false)),
+            mean_sigma_norm: scalar(sigma.square().sum_dim_intlist(1, false, None).sqrt()),
+        }
+    })
+}
+
+/// Mean over the data of ‖x − g(μ(x))‖₂: the distortion that every robustness
+/// number must be shown beside.
+///
+/// # Shapes
+/// x: `[N, C, H, W]` → `N` distances
+pub fn distortion(model: &dyn LatentModel, x: &Tensor) -> Vec<f64> {
+    no_grad(|| {
+        in_parts(x, 1024, |_, part| {
+            let difference = (model.reconstruct(part) - part).flatten(1, -1);
+            host(&difference.square().sum_dim_intlist(1, false, None).sqrt())
+        })
+    })
+}

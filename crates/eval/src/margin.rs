@@ -1,0 +1,230 @@
+//! The empirical r-robustness margin: bisection over the attack's radius, all
+//! images and restarts of a round in one batch.
+
+use crate::EvalError;
+use crate::robust::distances;
+use serde::{Deserialize, Serialize};
+use vaegis_attacks::{Attack, AttackRows, Variant};
+use vaegis_nn::LatentModel;
+use vaegis_tensor::{Noise, Tensor};
+use vaegis_theory::bisection::{MarginEstimate, MarginSearch, SearchMode, SearchOptions};
+use vaegis_theory::stats::{Interval, Proportion};
+
+/// How margins are estimated.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct MarginOptions {
+    /// Radius in reconstruction space.
+    pub r: f64,
+    /// Required probability.
+    pub m: f64,
+    /// Which channel is attacked.
+    pub variant: Variant,
+    /// Largest radius tried.
+    pub cap: f64,
+    /// Width of the bracket at which bisection stops.
+    pub tolerance: f64,
+    /// Noise draws per restart and radius.
+    pub num_samples: usize,
+    /// Noise draws for p₀ of the unperturbed input.
+    pub num_samples_unperturbed: usize,
+    /// Allowed error of the test whether the unperturbed input is robust.
+    pub alpha: f64,
+    /// Attack starts per radius.
+    pub restarts: usize,
+    /// Steps of projected gradient per start.
+    pub steps: usize,
+}
+
+impl Default for MarginOptions {
+    fn default() -> Self {
+        Self {
+            r: 4.0,
+            m: 0.5,
+            variant: Variant::Both,
+            cap: 12.0,
+            tolerance: 0.02,
+            num_samples: 400,
+            num_samples_unperturbed: 4000,
+            alpha: 1e-3,
+            restarts: 3,
+            steps: 60,
+        }
+    }
+}
+
+/// The margin of one input.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InputMargin {
+    /// Bracket and status. Attacks are incomplete, so this estimates the true
+    /// margin from above.
+    pub margin: MarginEstimate,
+    /// P(‖Δ(x)‖ ≤ r) without perturbation.
+    pub p0: Proportion,
+    /// Lowest share of draws within r over the restarts at the smallest radius
+    /// at which the input failed, with its Clopper-Pearson interval.
+    pub failing: Option<FailingShare>,
+}
+
+/// The evidence behind the upper end of a bracket.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FailingShare {
+    /// Radius of the attack.
+    pub radius: f64,
+    /// Share of draws within r.
+    pub share: Proportion,
+    /// Two-sided Clopper-Pearson interval of the share.
+    pub interval: Interval,
+}
+
+/// Empirical margins of every input.
+///
+/// Every round tests each unresolved input at one radius: the restarts of all
+/// inputs run as one batch of attacks, each restart's result is judged on fresh
+/// draws, and an input is robust at the radius when every restart leaves more
+/// than the share m within r.
+///
+/// # Shapes
+/// x: `[N, C, H, W]` → `N` results
+///
+/// # Errors
+/// A model with several latent layers; options out of range.
+///
+/// # References
+/// r-robustness specification §4.5 (production version of Algorithm E.2).
+pub fn margins(
+    model: &dyn LatentModel,
+    x: &Tensor,
+    options: &MarginOptions,
+    noise: &Noise,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<Vec<InputMargin>, EvalError> {
+    let num_rows = x.size()[0] as usize;
+    let keys: Vec<u64> = (0..num_rows as u64).collect();
+    let unperturbed = distances(
+        model,
+        x,
+        x,
+        options.variant,
+        options.num_samples_unperturbed,
+        &keys,
+        &noise.child("unperturbed"),
+    )?;
+    let p0: Vec<Proportion> = unperturbed
+        .iter()
+        .map(|d| Proportion::of(d, options.r))
+        .collect::<Result<_, _>>()?;
+    let robust: Vec<bool> = p0
+        .iter()
+        .map(|p| Ok(p.upper(options.alpha)? > options.m))
+        .collect::<Result<_, EvalError>>()?;
+    let search_options = SearchOptions {
+        cap: options.cap,
+        tolerance: options.tolerance,
+        mode: SearchMode::Bisection,
+    };
+    let mut search = MarginSearch::new(&robust, &search_options)?;
+    let mut failing: Vec<Option<FailingShare>> = vec![None; num_rows];
+    let mut round = 0;
+    progress(0, search.max_rounds());
+    while !search.is_finished() {
+        let tests = search.radii_to_test();
+        let rows: Vec<usize> = tests.iter().map(|t| t.row).collect();
+        let radii: Vec<f64> = tests.iter().map(|t| t.radius).collect();
+        let lowest = lowest_shares(model, x, &rows, &radii, options, &noise.index(round))?;
+        let mut verdicts = Vec::with_capacity(rows.len());
+        for ((&row, &radius), share) in rows.iter().zip(&radii).zip(lowest) {
+            let ok = share.value() > options.m;
+            verdicts.push(ok);
+            let smaller = failing[row].is_none_or(|f| radius < f.radius);
+            if !ok && smaller {
+                let interval = share.interval(options.alpha)?;
+                failing[row] = Some(FailingShare {
+                    radius,
+                    share,
+                    interval,
+                });
+            }
+        }
+        search.record(&verdicts)?;
+        round += 1;
+        progress(round as usize, search.max_rounds());
+    }
+    let margins = search.margins().into_iter().zip(p0).zip(failing);
+    Ok(margins
+        .map(|((margin, p0), failing)| InputMargin {
+            margin,
+            p0,
+            failing,
+        })
+        .collect())
+}
+
+/// Lowest share of draws within r over the restarts, for each tested input.
+fn lowest_shares(
+    model: &dyn LatentModel,
+    x: &Tensor,
+    rows: &[usize],
+    radii: &[f64],
+    options: &MarginOptions,
+    noise: &Noise,
+) -> Result<Vec<Proportion>, EvalError> {
+    let index: Vec<i64> = rows.iter().map(|&r| r as i64).collect();
+    let part = x.index_select(0, &Tensor::from_slice(&index).to_device(x.device()));
+    // Restarts are rows of their own, since all of them are judged.
+    let tiled = part.repeat([options.restarts as i64, 1, 1, 1]);
+    let mut attack_rows = AttackRows::untargeted(tiled, radii.repeat(options.restarts));
+    attack_rows.keys = (0..options.restarts as u64)
+        .flat_map(|restart| rows.iter().map(move |&row| row as u64 | (restart << 40)))
+        .collect();
+    let mut attack = Attack::max_damage(options.variant);
+    attack.restarts = 1;
+    attack.score_samples = 0;
+    attack.start_spread = 1.0;
+    if let vaegis_attacks::Search::Pgd(pgd) = &mut attack.search {
+        pgd.steps = options.steps;
+    }
+    let outcome = attack.run(model, &attack_rows, &noise.child("attack"))?;
+    let attacked = outcome.attacked(&attack_rows.x);
+    let distances = distances(
+        model,
+        &attack_rows.x,
+        &attacked,
+        options.variant,
+        options.num_samples,
+        &attack_rows.keys,
+        &noise.child("judge"),
+    )?;
+    let shares: Vec<Proportion> = distances
+        .iter()
+        .map(|d| Proportion::of(d, options.r))
+        .collect::<Result<_, _>>()?;
+    let lowest = |i: usize| {
+        let restarts = (0..options.restarts).map(|restart| shares[restart * rows.len() + i]);
+        restarts
+            .min_by_key(|share| share.num_successes())
+            .expect("invariant: at least one restart")
+    };
+    Ok((0..rows.len()).map(lowest).collect())
+}
+
+/// Mean damage ‖Δ‖ of every input at one radius, on fresh draws.
+///
+/// # Shapes
+/// x: `[N, C, H, W]` → `N` values, and the attacked inputs `[N, C, H, W]`
+///
+/// # Errors
+/// As [`Attack::run`].
+pub fn damage(
+    model: &dyn LatentModel,
+    x: &Tensor,
+    radius: f64,
+    attack: &Attack,
+    noise: &Noise,
+) -> Result<(Vec<f64>, Tensor), EvalError> {
+    let rows = AttackRows::untargeted(x.shallow_clone(), vec![radius; x.size()[0] as usize]);
+    let outcome = attack.run(model, &rows, noise)?;
+    let damage = outcome.divergence.iter().map(|v| -v).collect();
+    let attacked = outcome.attacked(x);
+    Ok((damage, attacked))
+}
