@@ -1,4 +1,5 @@
-//! The traits that every distribution implements.
+//! The traits that every distribution implements. Closed forms that only some
+//! have are in [`crate::closed_form`].
 
 use vaegis_tensor::{Device, Kind, Noise, Tensor};
 
@@ -82,5 +83,16 @@ pub trait Reparameterize: Distribution {
         let (kind, device) = self.options();
         let shape = self.noise_shape(sample_shape);
         self.from_noise(&self.base_noise().draw(noise, &shape, kind, device))
+    }
+
+    /// Draws with gradient, and the log density of each draw. Laws that can do
+    /// both more accurately together override it.
+    ///
+    /// # Shapes
+    /// results: `sample_shape + batch_shape + event_shape` and `sample_shape + batch_shape`
+    fn rsample_and_log_prob(&self, noise: &Noise, sample_shape: &[i64]) -> (Tensor, Tensor) {
+        let value = self.rsample(noise, sample_shape);
+        let log_prob = self.log_prob(&value);
+        (value, log_prob)
     }
 }

@@ -20,3 +20,20 @@ pub trait W2To<P> {
     /// result: `batch_shape`
     fn w2_squared_to(&self, other: &P) -> Tensor;
 }
+
+/// Added to W₂² under the root, so that the gradient exists (and is zero) where two laws
+/// coincide.
+pub const W2_EPSILON: f64 = 1e-12;
+
+/// The 2-Wasserstein distance of each law of the batch.
+///
+/// # Formula
+/// ```text
+/// √( W₂²(a, b) + 10⁻¹² )
+/// ```
+///
+/// # Shapes
+/// result: `batch_shape`
+pub fn w2<A: W2To<B>, B>(a: &A, b: &B) -> Tensor {
+    (a.w2_squared_to(b) + W2_EPSILON).sqrt()
+}
