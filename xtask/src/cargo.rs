@@ -1,0 +1,198 @@
+//! The commands that hand over to cargo and to the program: `test`,
+//! `reproduce`, `report` and `fuzz`.
+
+use crate::cli::{ReproduceArgs, TestArgs};
+use crate::tidy::layers;
+use crate::workspace::Workspace;
+use crate::{libtorch, process};
+use anyhow::{Result, ensure};
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+/// The environment variable that the fuzz tests read.
+const FUZZ_CASES: &str = "VAEGIS_FUZZ_CASES";
+
+/// `--workspace`, or one `-p` for each crate that needs no libtorch.
+pub(crate) fn package_arguments(torch_free: bool) -> Vec<OsString> {
+    if !torch_free {
+        return vec!["--workspace".into()];
+    }
+    layers::torch_free()
+        .flat_map(|name| ["-p".into(), name.into()])
+        .collect()
+}
+
+/// Runs the tests, doctests included.
+pub(crate) fn test(workspace: &Workspace, args: &TestArgs) -> Result<()> {
+    let mut command = process::cargo(workspace);
+    command.arg("test").args(package_arguments(args.torch_free));
+    if args.release {
+        command.arg("--release");
+    }
+    if !args.filter.is_empty() {
+        command.arg("--").args(&args.filter);
+    }
+    if !args.torch_free {
+        libtorch::ensure_ready(workspace)?.configure(&mut command);
+    }
+    if std::env::var_os("VAEGIS_DATA").is_none() {
+        println!("note: VAEGIS_DATA is not set, so tests on real images are skipped");
+    }
+    process::run(&mut command)
+}
+
+/// Runs the program in place of this process: its exit code is ours, and
+/// Ctrl-C reaches it directly.
+pub(crate) fn reproduce(workspace: &Workspace, args: &ReproduceArgs) -> Result<ExitCode> {
+    let mut command = program(workspace);
+    command.args(program_arguments(args));
+    libtorch::ensure_ready(workspace)?.configure(&mut command);
+    process::exec(&mut command)
+}
+
+/// `cargo run` of the `vaegis` program, up to its own arguments.
+pub(crate) fn program(workspace: &Workspace) -> Command {
+    let mut command = process::cargo(workspace);
+    command.args([
+        "run",
+        "--release",
+        "-p",
+        "vaegis-experiments",
+        "--bin",
+        "vaegis",
+        "--",
+    ]);
+    stay_here(&mut command);
+    command
+}
+
+/// Relative paths on the command line are meant from where the user stands.
+fn stay_here(command: &mut Command) {
+    if let Ok(here) = std::env::current_dir() {
+        command.current_dir(here);
+    }
+}
+
+fn program_arguments(args: &ReproduceArgs) -> Vec<OsString> {
+    if args.list {
+        return vec!["list".into()];
+    }
+    let mut words: Vec<OsString> = vec!["run".into()];
+    if args.ids.is_empty() {
+        words.push("tour".into());
+    }
+    words.extend(args.ids.iter().map(OsString::from));
+    let mut option = |name: &str, value: Option<OsString>| {
+        if let Some(value) = value {
+            words.push(format!("--{name}").into());
+            words.push(value);
+        }
+    };
+    option("tier", args.tier.map(|tier| tier.to_string().into()));
+    option("seed", args.seed.map(|seed| seed.to_string().into()));
+    option("seeds", args.seeds.map(|seeds| seeds.to_string().into()));
+    option("device", args.device.as_ref().map(OsString::from));
+    option("data", args.data.as_ref().map(OsString::from));
+    option("jobs", args.jobs.map(|jobs| jobs.to_string().into()));
+    option("out", args.out.as_ref().map(OsString::from));
+    option(
+        "threads",
+        args.threads.map(|threads| threads.to_string().into()),
+    );
+    words
+}
+
+/// Renders stored records; needs no libtorch.
+pub(crate) fn report(workspace: &Workspace, dir: Option<&Path>, accept: bool) -> Result<ExitCode> {
+    let default = workspace.path("target/reproduce");
+    let dir = dir.unwrap_or(&default);
+    ensure!(
+        dir.is_dir(),
+        "{} is not a folder; run `cargo xtask reproduce` first, or name the folder it wrote",
+        dir.display()
+    );
+    let mut render = process::cargo(workspace);
+    render
+        .args(["run", "--release", "-p", "vaegis-report", "--", "render"])
+        .arg(dir);
+    stay_here(&mut render);
+    if !accept {
+        return process::exec(&mut render);
+    }
+    process::run(&mut render)?;
+    let mut copy = process::cargo(workspace);
+    copy.args(["run", "--release", "-p", "vaegis-report", "--", "accept"])
+        .arg(dir);
+    copy.arg("--to").arg(workspace.path("docs/results"));
+    stay_here(&mut copy);
+    process::exec(&mut copy)
+}
+
+/// Runs the test `fuzz` of every crate that has one.
+pub(crate) fn fuzz(workspace: &Workspace, cases: u64) -> Result<()> {
+    let has_one = |krate: &&layers::Layer| workspace.path(&krate.path("tests/fuzz.rs")).is_file();
+    let crates: Vec<_> = layers::LAYERS.iter().filter(has_one).collect();
+    ensure!(!crates.is_empty(), "no crate has a tests/fuzz.rs");
+    for krate in crates {
+        let mut command = process::cargo(workspace);
+        command.args(["test", "--release", "-p", krate.name, "--test", "fuzz"]);
+        command.args(["--", "--nocapture"]);
+        command.env(FUZZ_CASES, cases.to_string());
+        println!("{FUZZ_CASES}={cases}");
+        if krate.torch {
+            libtorch::ensure_ready(workspace)?.configure(&mut command);
+        }
+        process::run(&mut command)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Tier;
+
+    #[test]
+    fn no_experiment_means_the_tour() {
+        assert_eq!(
+            program_arguments(&ReproduceArgs::default()),
+            ["run", "tour"]
+        );
+    }
+
+    #[test]
+    fn options_are_passed_through() {
+        let args = ReproduceArgs {
+            ids: vec!["a".to_owned(), "b".to_owned()],
+            tier: Some(Tier::Smoke),
+            seed: Some(7),
+            threads: Some(2),
+            data: Some("/data".into()),
+            ..ReproduceArgs::default()
+        };
+        let expected = [
+            "run",
+            "a",
+            "b",
+            "--tier",
+            "smoke",
+            "--seed",
+            "7",
+            "--data",
+            "/data",
+            "--threads",
+            "2",
+        ];
+        assert_eq!(program_arguments(&args), expected);
+        let list = ReproduceArgs { list: true, ..args };
+        assert_eq!(program_arguments(&list), ["list"]);
+    }
+
+    #[test]
+    fn the_torch_free_set_is_named_crate_by_crate() {
+        let words = package_arguments(true);
+        assert!(words.contains(&"vaegis-theory".into()) && !words.contains(&"vaegis-nn".into()));
+        assert_eq!(package_arguments(false), ["--workspace"]);
+    }
+}
