@@ -7,6 +7,7 @@
 
 use crate::{Device, Kind, Tensor};
 use rand_distr::{Distribution as _, Open01, StandardNormal};
+use std::sync::{Mutex, PoisonError};
 use vaegis_core::seed::SeedTree;
 
 /// Where the numbers come from.
@@ -78,10 +79,7 @@ impl Noise {
             NoiseSource::Portable => {
                 self.fill(shape, kind, device, |rng| StandardNormal.sample(rng))
             }
-            NoiseSource::Native => {
-                self.seed_libtorch();
-                Tensor::randn(shape, (kind, device))
-            }
+            NoiseSource::Native => self.seeded(|| Tensor::randn(shape, (kind, device))),
         }
     }
 
@@ -93,9 +91,9 @@ impl Noise {
         match self.source {
             NoiseSource::Portable => self.fill(shape, kind, device, |rng| Open01.sample(rng)),
             NoiseSource::Native => {
-                self.seed_libtorch();
+                let draws = self.seeded(|| Tensor::rand(shape, (kind, device)));
                 // libtorch draws from [0, 1); the clamp keeps log(u) finite.
-                Tensor::rand(shape, (kind, device)).clamp_min(f64::from(f32::MIN_POSITIVE))
+                draws.clamp_min(f64::from(f32::MIN_POSITIVE))
             }
         }
     }
@@ -127,11 +125,17 @@ impl Noise {
             .to_device(device)
     }
 
+    /// Seeds libtorch's generator from this node and draws.
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place that may seed libtorch"
     )]
-    fn seed_libtorch(&self) {
+    fn seeded(&self, draw: impl FnOnce() -> Tensor) -> Tensor {
+        // libtorch's generator is shared by the whole process: without the lock
+        // another thread could draw between the seeding and the draw.
+        static GENERATOR: Mutex<()> = Mutex::new(());
+        let _guard = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
         tch::manual_seed(i64::from_ne_bytes(self.seed.seed_u64().to_ne_bytes()));
+        draw()
     }
 }
