@@ -3,15 +3,21 @@
 //! Opening a set never touches the network; [`fetch`] is the only module that does, and only when
 //! it is called. Every decoder treats its bytes as hostile.
 
+mod cache;
 pub mod dataset;
 pub mod decode;
 pub mod dsprites;
 pub mod error;
+pub mod fetch;
+mod files;
 mod limits;
+mod open;
 mod options;
+pub mod own;
 mod plan;
 mod prefetch;
 mod preprocess;
+pub mod registry;
 mod resize;
 pub mod sprites;
 mod store;
@@ -21,6 +27,7 @@ pub mod synthetic;
 pub use dataset::{Batch, Dataset, DatasetSpec, Split};
 pub use error::DataError;
 pub use limits::Limits;
+pub use open::{default_root, open};
 pub use options::OpenOptions;
 pub use plan::{BatchPlan, permutation};
 pub use prefetch::Prefetcher;

@@ -103,7 +103,7 @@ fn draw(image: &mut [u8], side: usize, [shape, scale, orientation, x, y]: [usize
     let pixels = side as f32;
     let radius = pixels * (0.14 + 0.03 * scale as f32);
     // The center stays far enough from the border for every shape to be whole.
-    let place = |class: usize| pixels * (0.25 + 0.5 * class as f32 / 11.0);
+    let place = |class: usize| pixels * (0.28 + 0.44 * class as f32 / 11.0);
     let (center_x, center_y) = (place(x), place(y));
     // The added eighth of a step keeps edges off the pixel axes, where they would not be soft.
     let (sin, cos) = (TAU * (orientation as f32 + 0.125) / 8.0).sin_cos();

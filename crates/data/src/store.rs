@@ -15,14 +15,6 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// Only labels, from bytes.
-    pub(crate) fn from_bytes(labels: &[u8]) -> Self {
-        Self {
-            labels: Some(labels.iter().map(|&v| i64::from(v)).collect()),
-            factors: None,
-        }
-    }
-
     fn select_into(&self, indices: &[usize], batch: &mut Batch) {
         batch.labels = self
             .labels

@@ -102,11 +102,6 @@ impl NpyHeader {
             num_bytes,
         })
     }
-
-    /// Number of elements.
-    pub(crate) fn count(&self) -> usize {
-        self.num_bytes / self.kind.size()
-    }
 }
 
 #[derive(Default)]
