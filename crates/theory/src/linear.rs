@@ -1,0 +1,211 @@
+//! Linear encoder and decoder with constant σ: probabilities and margins without approximation.
+//!
+//! For: reference cases that bounds, attacks and margin searches are tested against. Here every
+//! O(ε) term is zero, so Theorem 6.1 must hold exactly. Not for trained networks.
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+
+use crate::chi_square_mixture;
+use crate::error::{
+    Result, check_non_negative, check_open_unit, check_positive, check_same_len, invalid,
+};
+use crate::linalg::{gram_columns, symmetric_eigen};
+use crate::margin::kappa;
+use crate::root::ridders;
+use crate::special::{normal_cdf, probit};
+
+/// Relative length of the final bracket of a margin.
+const MARGIN_TOLERANCE: f64 = 1e-12;
+/// Doublings after which a ray counts as leaving the ball never.
+const MAX_DOUBLINGS: usize = 60;
+
+/// Exact margin of μ(x) = slope · x, g = identity, constant σ, in one dimension.
+///
+/// # Formula
+/// ```text
+/// R = the t ≥ 0 with Φ((r−kt)/σ) − Φ((−r−kt)/σ) = m;  0 if already p(0) ≤ m;  +∞ if k = 0
+/// ```
+///
+/// # Errors
+/// When `sigma` or `r` is not positive, `slope` is not finite, or `m` is not in (0, 1).
+pub fn margin_1d(slope: f64, sigma: f64, r: f64, m: f64) -> Result<f64> {
+    const OP: &str = "margin_1d";
+    check_positive(OP, "sigma", sigma)?;
+    check_positive(OP, "r", r)?;
+    check_open_unit(OP, "m", m)?;
+    let slope = slope.abs();
+    check_non_negative(OP, "slope", slope)?;
+    let excess =
+        |t: f64| normal_cdf((r - slope * t) / sigma) - normal_cdf((-r - slope * t) / sigma) - m;
+    if excess(0.0) <= 0.0 {
+        return Ok(0.0);
+    }
+    if slope == 0.0 {
+        return Ok(f64::INFINITY);
+    }
+    // The half-space that contains the ball has its margin here, an upper bound.
+    let end = (r - sigma * probit(m)) / slope;
+    ridders(OP, (0.0, end), MARGIN_TOLERANCE, |t| Ok(excess(t)))
+}
+
+/// P(‖W(δ_z + σ∘η)‖ ≤ r) for a linear decoder W and a latent shift δ_z.
+///
+/// # Shapes
+/// `decoder` `[d_out, d_z]`, `sigma` `[d_z]`, `latent_shift` `[d_z]`.
+///
+/// # Errors
+/// When shapes differ, a sigma is not finite and positive, or `r` is negative.
+pub fn p_linear(
+    decoder: ArrayView2<'_, f64>,
+    sigma: &[f64],
+    latent_shift: &[f64],
+    r: f64,
+) -> Result<f64> {
+    let identity = Array2::eye(sigma.len());
+    LinearModel::new(identity.view(), decoder, sigma)?.probability(latent_shift, r)
+}
+
+/// Exact margin when the acceptance set is the half-space {z : normal·(z − μ) ≤ c} of probability
+/// p₀, the case in which Lemma A is an equality.
+///
+/// # Formula
+/// ```text
+/// R = κ ‖σ∘w‖ / ‖Jᵀw‖
+/// ```
+///
+/// # Shapes
+/// `jacobian` `[d_z, d_x]`, `sigma` `[d_z]`, `normal` `[d_z]`.
+///
+/// # Errors
+/// When shapes differ, a sigma is not finite and positive, or `p0` or `m` is not in (0, 1).
+pub fn half_space_margin(
+    jacobian: ArrayView2<'_, f64>,
+    sigma: &[f64],
+    normal: &[f64],
+    p0: f64,
+    m: f64,
+) -> Result<f64> {
+    const OP: &str = "half_space_margin";
+    check_same_len(OP, "sigma", jacobian.nrows(), sigma.len())?;
+    check_same_len(OP, "normal", jacobian.nrows(), normal.len())?;
+    sigma
+        .iter()
+        .try_for_each(|&s| check_positive(OP, "sigma", s))?;
+    check_open_unit(OP, "p0", p0)?;
+    check_open_unit(OP, "m", m)?;
+    let spread = sigma
+        .iter()
+        .zip(normal)
+        .map(|(s, w)| (s * w).powi(2))
+        .sum::<f64>()
+        .sqrt();
+    let pull = jacobian.t().dot(&ArrayView1::from(normal));
+    let kappa = kappa(p0, m);
+    Ok(if kappa == 0.0 {
+        0.0
+    } else {
+        kappa * spread / pull.dot(&pull).sqrt()
+    })
+}
+
+/// Linear VAE around one input: μ(x+δ) = μ(x) + Jδ, constant σ, g(z) = Wz.
+#[derive(Clone, Debug)]
+pub struct LinearModel {
+    /// Eigenvalues of diag(σ) WᵀW diag(σ).
+    spectrum: Vec<f64>,
+    /// Vᵀ diag(1/σ) J: takes an input perturbation to shifts of the standard normals.
+    to_shift: Array2<f64>,
+}
+
+impl LinearModel {
+    /// Model with encoder Jacobian J, decoder W and standard deviations σ.
+    ///
+    /// # Shapes
+    /// `jacobian` `[d_z, d_x]`, `decoder` `[d_out, d_z]`, `sigma` `[d_z]`.
+    ///
+    /// # Errors
+    /// When shapes differ, a sigma is not finite and positive, or an entry is not finite.
+    pub fn new(
+        jacobian: ArrayView2<'_, f64>,
+        decoder: ArrayView2<'_, f64>,
+        sigma: &[f64],
+    ) -> Result<Self> {
+        const OP: &str = "LinearModel::new";
+        check_same_len(OP, "sigma", jacobian.nrows(), sigma.len())?;
+        check_same_len(OP, "decoder columns", jacobian.nrows(), decoder.ncols())?;
+        sigma
+            .iter()
+            .try_for_each(|&s| check_positive(OP, "sigma", s))?;
+        if jacobian.iter().any(|x| !x.is_finite()) {
+            return Err(invalid(
+                OP,
+                "jacobian",
+                "finite everywhere",
+                "a NaN or an infinity",
+            ));
+        }
+        let mut gram = gram_columns(decoder);
+        gram.indexed_iter_mut()
+            .for_each(|((i, j), value)| *value *= sigma[i] * sigma[j]);
+        let eigen = symmetric_eigen(gram.view())?;
+        let mut whitened = jacobian.to_owned();
+        for (mut row, s) in whitened.rows_mut().into_iter().zip(sigma) {
+            row.mapv_inplace(|x| x / s);
+        }
+        Ok(Self {
+            spectrum: eigen.values.iter().map(|value| value.max(0.0)).collect(),
+            to_shift: eigen.vectors.t().dot(&whitened),
+        })
+    }
+
+    /// Eigenvalues of the reconstruction covariance Σ, ascending.
+    #[must_use]
+    pub fn spectrum(&self) -> &[f64] {
+        &self.spectrum
+    }
+
+    /// P(‖Δ(x, δ)‖ ≤ r) with the mean perturbed and σ fixed.
+    ///
+    /// # Shapes
+    /// `delta` `[d_x]`.
+    ///
+    /// # Errors
+    /// When the shape differs, `delta` is not finite, or `r` is negative.
+    pub fn probability(&self, delta: &[f64], r: f64) -> Result<f64> {
+        const OP: &str = "LinearModel::probability";
+        check_same_len(OP, "delta", self.to_shift.ncols(), delta.len())?;
+        check_non_negative(OP, "r", r)?;
+        let shift = self.to_shift.dot(&Array1::from(delta.to_vec())).to_vec();
+        Ok(chi_square_mixture::cdf(r * r, &self.spectrum, &shift)?.value)
+    }
+
+    /// Distance along a ray at which the probability falls to m; +∞ if it never does.
+    ///
+    /// By Anderson's inequality the probability does not increase along a ray, so there is one
+    /// crossing. The margin is the smallest of these over all directions.
+    ///
+    /// # Shapes
+    /// `direction` `[d_x]`, of any non-zero length; the result is in units of its length.
+    ///
+    /// # Errors
+    /// As for [`LinearModel::probability`], and when `m` is not in (0, 1).
+    pub fn ray_margin(&self, direction: &[f64], r: f64, m: f64) -> Result<f64> {
+        const OP: &str = "LinearModel::ray_margin";
+        check_open_unit(OP, "m", m)?;
+        let at = |t: f64| {
+            let delta: Vec<f64> = direction.iter().map(|v| v * t).collect();
+            Ok(self.probability(&delta, r)? - m)
+        };
+        if at(0.0)? <= 0.0 {
+            return Ok(0.0);
+        }
+        let (mut inside, mut outside) = (0.0, 1.0);
+        for _ in 0..MAX_DOUBLINGS {
+            if at(outside)? <= 0.0 {
+                return ridders(OP, (inside, outside), MARGIN_TOLERANCE, at);
+            }
+            (inside, outside) = (outside, 2.0 * outside);
+        }
+        Ok(f64::INFINITY)
+    }
+}
