@@ -24,7 +24,11 @@ impl LossTerms {
     /// Appends a term.
     #[must_use]
     pub fn with(mut self, name: &'static str, weight: f64, value: Tensor) -> Self {
-        self.terms.push(LossTerm { name, value, weight });
+        self.terms.push(LossTerm {
+            name,
+            value,
+            weight,
+        });
         self
     }
 
@@ -34,7 +38,9 @@ impl LossTerms {
     /// If there is no term.
     pub fn total(&self) -> Tensor {
         let weighted = self.terms.iter().map(|t| t.value.mean(None) * t.weight);
-        weighted.reduce(|a, b| a + b).expect("invariant: a loss has at least one term")
+        weighted
+            .reduce(|a, b| a + b)
+            .expect("invariant: a loss has at least one term")
     }
 }
 
@@ -47,6 +53,16 @@ pub struct StepContext<'a> {
     pub noise: &'a Noise,
     /// Number of examples in the data set, for estimators of the aggregate posterior.
     pub dataset_size: usize,
+}
+
+impl StepContext<'_> {
+    /// Standard normal noise for the latents of one layer (0 is nearest the
+    /// data), of the shape, kind and device of `like`. Every model draws here,
+    /// so that a step can be replayed outside of it.
+    pub fn latent_noise(&self, layer: u64, like: &Tensor) -> Tensor {
+        let noise = self.noise.child("z").index(layer);
+        noise.standard_normal(&like.size(), like.kind(), like.device())
+    }
 }
 
 /// Something that can be trained by gradient descent.

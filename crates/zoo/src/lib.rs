@@ -1,1 +1,13 @@
-//! Model families: one file each.
+//! Model families: one file each, and one enum of their configurations.
+//!
+//! A model knows tensors; files of data, training loops and attacks are not
+//! its business.
+
+pub mod config;
+pub mod error;
+pub mod vae;
+pub mod weights;
+
+pub use config::{Model, ModelConfig, build};
+pub use error::ZooError;
+pub use vae::{Heads, NetworkConfig, Vae, VaeConfig};
