@@ -88,7 +88,9 @@ fn serve(content: Vec<u8>, manner: Manner) -> Server {
 }
 
 fn content() -> Vec<u8> {
-    (0..300_000_u32).map(|i| (i * i % 253) as u8).collect()
+    (0..300_000_u32)
+        .map(|i| (i.wrapping_mul(i) % 253) as u8)
+        .collect()
 }
 
 fn spec(url: &'static str, content: &[u8]) -> FileSpec {
