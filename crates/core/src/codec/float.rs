@@ -40,7 +40,9 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D:
             "inf" => Ok(f64::INFINITY),
             "-inf" => Ok(f64::NEG_INFINITY),
             "nan" => Ok(f64::NAN),
-            _ => Err(D::Error::custom(format!("expected a number, inf, -inf or nan, found {text}"))),
+            _ => Err(D::Error::custom(format!(
+                "expected a number, inf, -inf or nan, found {text}"
+            ))),
         },
     }
 }
