@@ -262,7 +262,8 @@ mod tests {
             // Two f32 roundings of numbers up to 15.
             assert!((x.hypot(z) - factor[0]).abs() < 1e-5);
             assert_eq!(h, factor[1]);
-            assert!((1.5 * 3.141..4.5 * 3.1416).contains(&factor[0]) && h.abs() <= 10.5);
+            let (low, high) = ((1.5 * PI) as f32, (4.5 * PI) as f32);
+            assert!((low..=high).contains(&factor[0]) && h.abs() <= 10.5);
         }
     }
 
