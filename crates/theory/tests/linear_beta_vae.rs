@@ -1,0 +1,117 @@
+//! The closed-form linear β-VAE against its table and against its own objective.
+
+#[expect(
+    dead_code,
+    reason = "only the vectors of the shared module are needed here"
+)]
+mod common;
+
+use common::normals;
+use vaegis_core::seed::SeedTree;
+use vaegis_theory::evidence::Evidence;
+use vaegis_theory::linear_beta_vae::LinearBetaVae;
+use vaegis_theory::stats::mean;
+
+/// Equalities of the theory, up to rounding.
+const EXACT: f64 = 1e-12;
+/// Half a unit of the last printed digit, for numbers quoted with three to five decimals.
+const fn half_unit(decimals: i32) -> f64 {
+    let mut unit = 0.5;
+    let mut i = 0;
+    while i < decimals {
+        unit /= 10.0;
+        i += 1;
+    }
+    unit * (1.0 + 1e-9)
+}
+
+#[test]
+#[expect(
+    clippy::approx_constant,
+    reason = "0.7071 is a printed entry that happens to be 1/√2"
+)]
+fn linear_beta_vae_reproduces_its_table() {
+    // β, ‖J‖_F, σ_min, mean σ, r_min, √(2 Tr Σ), B_F at p₀ = 0.9, residual.
+    let table = [
+        (0.1, 1.4839, 0.1291, 0.2309, 0.5615, 0.8670, 0.1115, 0.024),
+        (0.3, 1.3315, 0.2236, 0.3999, 0.9057, 1.4018, 0.2152, 0.217),
+        (0.5, 1.1592, 0.2887, 0.5162, 1.0716, 1.6708, 0.3191, 0.604),
+        (1.0, 0.7638, 0.4082, 0.7005, 1.1832, 1.9149, 0.6850, 1.967),
+        (2.0, 0.4714, 0.5774, 0.8485, 1.1554, 2.0000, 1.5696, 4.300),
+        (3.0, 0.2887, 0.7071, 0.9268, 0.8261, 1.7321, 3.1391, 6.800),
+        (5.0, 0.1667, 0.9129, 0.9782, 0.6157, 1.2910, 7.0193, 9.467),
+        (5.9, 0.0527, 0.9916, 0.9979, 0.2115, 0.4435, 24.112, 11.102),
+    ];
+    for (beta, jacobian, sigma_min, sigma_mean, r, printed, bound, residual) in table {
+        let vae = LinearBetaVae::new(&[6.0, 3.0, 1.5, 0.8], 4, beta, 1.0).expect("valid");
+        let sigma = vae.sigma();
+        let close = |got: f64, want: f64, decimals: i32, what: &str| {
+            assert!(
+                (got - want).abs() < half_unit(decimals),
+                "β {beta} {what}: {got} {want}"
+            );
+        };
+        close(vae.jacobian_frobenius(), jacobian, 4, "‖J‖_F");
+        close(
+            sigma.iter().copied().fold(f64::INFINITY, f64::min),
+            sigma_min,
+            4,
+            "σ_min",
+        );
+        close(mean(&sigma).expect("four"), sigma_mean, 4, "mean σ");
+        close(vae.r_min(0.5).expect("valid"), r, 4, "r_min");
+        close(vae.printed_r_min(), printed, 4, "printed");
+        let b = vae.bounds(0.9).expect("valid");
+        close(b.frobenius, bound, if bound > 20.0 { 3 } else { 4 }, "B_F");
+        assert_eq!(b.evidence, Evidence::Sound);
+        close(vae.residual(), residual, 3, "residual");
+    }
+    let collapsed = LinearBetaVae::new(&[0.8, 6.0, 1.5, 3.0], 4, 6.5, 1.0).expect("valid");
+    assert_eq!(collapsed.r_min(0.5).expect("valid"), 0.0);
+    assert!(
+        collapsed
+            .bounds(0.9)
+            .expect("valid")
+            .frobenius
+            .is_infinite()
+    );
+    assert!(
+        (collapsed.residual() - 11.3).abs() < EXACT,
+        "it reconstructs nothing"
+    );
+}
+
+#[test]
+fn linear_beta_vae_objective_is_its_own_definition_and_a_minimum() {
+    // Objective of a diagonal linear VAE with gains b, w and variances v, per latent:
+    // [λ(1−wb)² + w²v]/2s² + β/2 (v + λb² − ln v − 1).
+    let (lambdas, beta, s2): ([f64; 3], f64, f64) = ([4.0, 1.7, 0.6], 0.8, 1.3);
+    let vae = LinearBetaVae::new(&lambdas, 3, beta, s2).expect("valid");
+    let value = |b: &[f64], w: &[f64], sigma: &[f64]| -> f64 {
+        (0..3)
+            .map(|i| {
+                let v = sigma[i] * sigma[i];
+                let miss = lambdas[i] * (1.0 - w[i] * b[i]).powi(2) + w[i] * w[i] * v;
+                0.5 * miss / s2 + 0.5 * beta * (v + lambdas[i] * b[i] * b[i] - v.ln() - 1.0)
+            })
+            .sum()
+    };
+    let (b, w, sigma) = (vae.encoder_gains(), vae.decoder_gains(), vae.sigma());
+    let optimum = value(&b, &w, &sigma);
+    assert!(
+        (optimum - vae.objective()).abs() < EXACT,
+        "{optimum} {}",
+        vae.objective()
+    );
+    let seed = SeedTree::new(11);
+    for i in 0..200 {
+        let noise = normals(&seed.index(i), 9);
+        let shift = |xs: &[f64], from: usize| -> Vec<f64> {
+            xs.iter()
+                .zip(&noise[from..])
+                .map(|(x, e)| (x + 0.1 * e).abs().max(1e-3))
+                .collect()
+        };
+        assert!(value(&shift(&b, 0), &shift(&w, 3), &shift(&sigma, 6)) >= optimum);
+    }
+}
