@@ -118,10 +118,21 @@ pub fn display(value: f64) -> String {
     }
 }
 
-/// `mid [low, high]`, each as by [`display`].
+/// `mid [low, high]`, each as by [`display`] but with equally many decimals: `139.0 [137.1, 140.8]`.
 #[must_use]
 pub fn display_interval(value: f64, low: f64, high: f64) -> String {
-    format!("{} [{}, {}]", display(value), display(low), display(high))
+    let numbers = [value, low, high];
+    let texts = numbers.map(display);
+    let decimals = |text: &String| text.split_once('.').map_or(0, |(_, digits)| digits.len());
+    let most = texts.iter().map(decimals).max().unwrap_or(0);
+    // Very different sizes would show digits that nobody measured.
+    let are_alike = texts.iter().all(|t| t.parse::<f64>().is_ok()) && most <= 3;
+    let [value, low, high] = if are_alike {
+        numbers.map(|number| format!("{number:.most$}"))
+    } else {
+        texts
+    };
+    format!("{value} [{low}, {high}]")
 }
 
 /// An integer in Unicode superscript digits.
@@ -170,6 +181,19 @@ mod tests {
         for (value, expected) in cases {
             assert_eq!(display(value), expected, "of {value:e}");
         }
+    }
+
+    #[test]
+    fn intervals_share_their_decimals() {
+        assert_eq!(
+            display_interval(139.0, 137.1, 140.8),
+            "139.0 [137.1, 140.8]"
+        );
+        assert_eq!(display_interval(1.0, 0.0, f64::INFINITY), "1 [0, ∞]");
+        assert_eq!(
+            display_interval(3e7, 0.001, 4e8),
+            "3 × 10⁷ [0.001, 4 × 10⁸]"
+        );
     }
 
     #[test]

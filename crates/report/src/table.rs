@@ -339,7 +339,7 @@ mod tests {
         insta::assert_snapshot!(sample().to_markdown(), @r"
         | model | -ELBO \[nats\] | active units |
         | --- | ---: | ---: |
-        | VAE \| β = 1 | 105.2 [104.5, 106] | 19 |
+        | VAE \| β = 1 | 105.2 \[104.5, 106.0\] | 19 |
         | &lt;b&gt;β-VAE&lt;/b&gt; | not a number | – |
         ");
     }

@@ -71,20 +71,20 @@ fn missing_points_are_counted() {
         vec![1.0, 0.0, 2.0, 3.0],
     )
     .expect("valid");
-    assert_says(&drawing, "1 value that was not finite");
+    assert_says(&drawing, "1 value was left out: it is not finite");
     assert_says(
         &drawing,
-        "1 value that was not positive, on a logarithmic axis,",
+        "1 value was left out: it is not positive, and the axis is logarithmic.",
     );
     let none = lines(true, vec![1.0, 2.0], vec![0.0, -3.0]).expect("valid");
     assert_says(&none, "There is no data to draw.");
-    assert_says(&none, "2 values that were not positive");
+    assert_says(&none, "2 values were left out: they are not positive");
     let line = Line::new("l", vec![0.0, 5.0], vec![0.5, 0.5]);
     let x = Axis::linear("x").with_range(0.0, 1.0);
     let figure = Figure::lines("f", "F", x, axis(false), vec![line]).expect("valid");
     assert_says(
         &to_svg(&figure).expect("drawn"),
-        "1 value that was outside the drawn range",
+        "1 value was left out: it is outside the drawn range.",
     );
 }
 

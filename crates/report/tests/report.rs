@@ -158,12 +158,13 @@ fn every_color_of_a_figure_follows_the_theme() {
     {
         for attribute in ["fill", "stroke"] {
             for part in svg.split(&format!(" {attribute}=\"")).skip(1) {
-            let color = part.split('"').next().unwrap_or_default();
-            let rule = format!(".plot [{attribute}=\"{color}\"]");
-            assert!(
-                color == "none" || page.contains(&rule),
-                "no rule for {attribute} {color}"
-            );
+                let color = part.split('"').next().unwrap_or_default();
+                let rule = format!(".plot [{attribute}=\"{color}\"]");
+                assert!(
+                    color == "none" || page.contains(&rule),
+                    "no rule for {attribute} {color}"
+                );
+            }
         }
     }
 }

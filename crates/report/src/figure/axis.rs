@@ -30,7 +30,7 @@ pub(super) struct Ruler {
 }
 
 impl Ruler {
-    /// Fits an axis to values; those that cannot be drawn must be gone already.
+    /// Fits an axis to values, without those that it cannot show.
     ///
     /// `None` where there is neither a value nor a fixed range.
     pub(super) fn fit(axis: &Axis, values: impl Iterator<Item = f64>) -> Option<Self> {
@@ -39,6 +39,7 @@ impl Ruler {
             (transform(scale, low), transform(scale, high))
         } else {
             let (low, high) = values
+                .filter(|&v| is_drawable(scale, v))
                 .map(|v| transform(scale, v))
                 .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
                     (l.min(v), h.max(v))
@@ -240,10 +241,15 @@ fn log_ticks(low: f64, high: f64) -> Vec<(f64, String)> {
         // Less than a factor of five: linear ticks tell more than one power of ten.
         return linear_ticks(10_f64.powf(low), 10_f64.powf(high));
     }
-    if high - low < 2.5 {
+    if high - low < 3.5 {
+        let mantissas: &[f64] = if high - low < 2.0 {
+            &[1.0, 2.0, 5.0]
+        } else {
+            &[1.0, 3.0]
+        };
         let mut ticks = Vec::new();
         for exponent in first - 1..=last + 1 {
-            for mantissa in [1.0, 2.0, 5.0] {
+            for mantissa in mantissas {
                 let value: f64 = mantissa * 10_f64.powi(exponent);
                 if (low..=high).contains(&value.log10()) {
                     ticks.push((value, label(value)));

@@ -112,7 +112,11 @@ pub(super) fn plan_bars(
 }
 
 pub(super) fn plan_histogram(figure: &Figure, series: &[Histogram], notes: &mut Notes) -> Plan {
-    notes.num_not_finite += series.iter().map(|s| s.num_outside).sum::<u64>();
+    let num_outside: u64 = series.iter().map(|s| s.num_outside).sum();
+    if num_outside > 0 {
+        let text = format!("Not finite or outside all bins, and not counted: {num_outside}.");
+        notes.others.push(text);
+    }
     let counts = series.iter().flat_map(|s| &s.counts).map(|&n| n as f64);
     let bins = || {
         series.iter().enumerate().flat_map(|(k, s)| {
@@ -126,7 +130,11 @@ pub(super) fn plan_histogram(figure: &Figure, series: &[Histogram], notes: &mut 
     let good: Vec<_> = bins()
         .filter(|bin| drawable(bin.1) && drawable(bin.2))
         .collect();
-    notes.num_outside += (bins().count() - good.len()) as u64;
+    let num_hidden = bins().count() - good.len();
+    if num_hidden > 0 {
+        let text = format!("Bins that the axis cannot show, and that are left out: {num_hidden}.");
+        notes.others.push(text);
+    }
     let axis = from_zero(&figure.y, counts);
     let edges = good.iter().flat_map(|bin| [bin.1, bin.2]);
     let heights = good.iter().map(|bin| bin.3).chain([0.0]);
@@ -144,24 +152,23 @@ pub(super) fn plan_histogram(figure: &Figure, series: &[Histogram], notes: &mut 
         return plan;
     };
     let opacity = if series.len() > 1 { 0.45 } else { 0.75 };
-    for &(k, low, high, n) in &good {
-        let (left, right) = (x.clamp(low), x.clamp(high));
-        if n > 0.0 && left < right {
-            let (floor, top) = (y.clamp(0.0), y.clamp(n));
-            let points = vec![(left, floor), (left, top), (right, top), (right, floor)];
-            plan.marks.push(Mark::Area {
-                points,
-                paint: Paint::Series(k),
-                opacity,
-            });
-        }
-    }
     for (k, one) in series.iter().enumerate() {
         let mut points = Vec::new();
         for &(_, low, high, n) in good.iter().filter(|bin| bin.0 == k) {
             points.extend([(x.clamp(low), y.clamp(n)), (x.clamp(high), y.clamp(n))]);
         }
         let paint = Paint::Series(k);
+        // One outline for all bins: bars side by side would show their seams.
+        if let (Some(&(first, _)), Some(&(last, _))) = (points.first(), points.last()) {
+            let floor = y.clamp(0.0);
+            let closed = [(first, floor)].into_iter().chain(points.iter().copied());
+            let points = closed.chain([(last, floor)]).collect();
+            plan.marks.push(Mark::Area {
+                points,
+                paint,
+                opacity,
+            });
+        }
         plan.marks.push(Mark::Path {
             points,
             paint,

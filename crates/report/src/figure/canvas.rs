@@ -13,19 +13,19 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 /// Drawing units per displayed pixel: the backend rounds to whole units.
 const UNITS: i32 = 2;
 /// Displayed width, in pixels.
-const WIDTH: i32 = 640;
+const WIDTH: i32 = 520;
 /// Displayed height without the legend, in pixels.
-const HEIGHT: i32 = 392;
+const HEIGHT: i32 = 344;
 /// Displayed height of one row of the legend.
-const LEGEND_ROW: i32 = 24;
+const LEGEND_ROW: i32 = 25;
 /// Size of tick labels and legend, in displayed pixels.
-const SMALL: i32 = 14;
+const SMALL: i32 = 15;
 /// Size of the axes' names, in displayed pixels.
-const LARGE: i32 = 15;
+const LARGE: i32 = 16;
 /// Longest legend entry in characters; the CSV file has the whole name.
-const MAX_LABEL: usize = 56;
+const MAX_LABEL: usize = 48;
 /// Longest name of an axis in characters.
-const MAX_AXIS_LABEL: usize = 72;
+const MAX_AXIS_LABEL: usize = 44;
 
 pub(crate) const PAPER: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
 pub(crate) const INK: RGBColor = RGBColor(0x1F, 0x25, 0x2C);
@@ -181,7 +181,7 @@ fn frame_and_marks<'a>(
     let mut chart = ChartBuilder::on(&plot)
         .margin_top(12 * UNITS)
         .margin_right(18 * UNITS)
-        .margin_bottom(2 * UNITS)
+        .margin_bottom(6 * UNITS)
         .x_label_area_size(50 * UNITS)
         .y_label_area_size(left * UNITS)
         .build_cartesian_2d(x.clone(), y.clone())?;

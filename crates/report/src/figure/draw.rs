@@ -95,14 +95,18 @@ impl Notes {
         }
         let mut count = |n: u64, what: &str| {
             if n > 0 {
-                let (s, was) = if n == 1 { ("", "was") } else { ("s", "were") };
-                out.push(format!("{n} value{s} that {was} {what} {was} left out."));
+                let (s, was, is) = if n == 1 {
+                    ("", "was", "it is")
+                } else {
+                    ("s", "were", "they are")
+                };
+                out.push(format!("{n} value{s} {was} left out: {is} {what}."));
             }
         };
         count(self.num_not_finite, "not finite or too large");
         count(
             self.num_not_positive,
-            "not positive, on a logarithmic axis,",
+            "not positive, and the axis is logarithmic",
         );
         count(self.num_outside, "outside the drawn range");
         if self.num_cut_bands > 0 {

@@ -179,8 +179,7 @@ fn push_claims(page: &mut String, claims: &[ClaimResult]) {
     page.push_str(
         "<section aria-labelledby=\"claims\">\n<h2 id=\"claims\">Claims</h2>\n\
          <table class=\"claims\" role=\"table\">\n\
-         <caption>Every claim, what was observed, and the verdict. \
-         <a href=\"data/claims.csv\">CSV</a> <a href=\"data/claims.json\">JSON</a></caption>\n\
+         <caption class=\"hidden\">Every claim, what was observed, and the verdict</caption>\n\
          <thead role=\"rowgroup\"><tr role=\"row\"><th role=\"columnheader\" scope=\"col\">Claim\
          </th><th role=\"columnheader\" scope=\"col\">Observed</th>\
          <th role=\"columnheader\" scope=\"col\">Verdict</th></tr></thead>\n\
@@ -189,7 +188,12 @@ fn push_claims(page: &mut String, claims: &[ClaimResult]) {
     for result in claims {
         push_claim(page, result);
     }
-    page.push_str("</tbody>\n</table>\n</section>\n");
+    page.push_str(
+        "</tbody>\n</table>\n<p class=\"links\">\
+         <a href=\"data/claims.csv\" aria-label=\"CSV: data/claims.csv\">CSV</a> \
+         <a href=\"data/claims.json\" aria-label=\"JSON: data/claims.json\">JSON</a></p>\n\
+         </section>\n",
+    );
 }
 
 fn push_claim(page: &mut String, result: &ClaimResult) {
