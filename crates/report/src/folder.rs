@@ -1,6 +1,6 @@
 //! A report on disk: the page, its record, and every number and picture as a file.
 //!
-//! Not for choosing what to keep in version control; see [`accept`](crate::accept).
+//! Not for choosing what to keep in version control; see [`accept`](crate::accept()).
 
 use crate::error::ReportError;
 use crate::figure::to_svg;

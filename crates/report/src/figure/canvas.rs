@@ -180,6 +180,7 @@ fn frame_and_marks<'a>(
     let left = text_width(widest, SMALL) + 34;
     let mut chart = ChartBuilder::on(&plot)
         .margin_top(12 * UNITS)
+        .margin_left(4 * UNITS)
         .margin_right(18 * UNITS)
         .margin_bottom(6 * UNITS)
         .x_label_area_size(50 * UNITS)
@@ -190,7 +191,7 @@ fn frame_and_marks<'a>(
         FigureKind::Bars { .. } | FigureKind::Boxes { .. }
     );
     // A category gets the characters that fit below it.
-    let room = (WIDTH - left - 18) / i32::try_from(x.ticks.len().max(1)).unwrap_or(1);
+    let room = (WIDTH - left - 22) / i32::try_from(x.ticks.len().max(1)).unwrap_or(1);
     let fits = usize::try_from(room / text_width(1, SMALL).max(1))
         .unwrap_or(1)
         .max(2);
