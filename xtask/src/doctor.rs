@@ -112,7 +112,7 @@ fn libtorch(workspace: &Workspace) -> Finding {
     }
 }
 
-/// Plain cargo commands go through the link and the library path.
+/// Plain cargo commands go through the link.
 fn link(workspace: &Workspace) -> Finding {
     let path = workspace.path(".libtorch");
     if !path.join("lib/libtorch_cpu.so").exists() {
@@ -122,16 +122,7 @@ fn link(workspace: &Workspace) -> Finding {
         );
     }
     let target = fs::read_link(&path).unwrap_or(path);
-    let libraries = env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-    let reachable = env::split_paths(&libraries).any(|f| f.join("libtorch_cpu.so").exists());
-    if reachable {
-        return Good(format!(".libtorch -> {}", target.display()));
-    }
-    Note(format!(
-        "LD_LIBRARY_PATH is set without libtorch, so programs that plain cargo starts may not find \
-         it (cargo xtask commands do); add {}",
-        target.join("lib").display()
-    ))
+    Good(format!(".libtorch -> {}", target.display()))
 }
 
 fn gpu() -> Finding {
