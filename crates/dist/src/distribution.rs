@@ -73,6 +73,10 @@ pub trait Reparameterize: Distribution {
     ///
     /// # Shapes
     /// eps: `noise_shape(sample_shape)` → `sample_shape + batch_shape + event_shape`
+    #[expect(
+        clippy::wrong_self_convention,
+        reason = "the law maps the noise; nothing is made"
+    )]
     fn from_noise(&self, eps: &Tensor) -> Tensor;
 
     /// Draws with gradient.

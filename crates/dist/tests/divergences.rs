@@ -92,7 +92,7 @@ fn far_apart((a, b): &Pair) -> bool {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 200,
+        cases: 60,
         rng_seed: prop::test_runner::RngSeed::Fixed(11),
         failure_persistence: None,
         ..ProptestConfig::default()

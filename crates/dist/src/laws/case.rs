@@ -75,6 +75,9 @@ pub enum Support {
 /// The log density of one law: rows of its parameters and an event, both flat.
 pub type Reference = dyn Fn(&[Vec<f64>], &[f64]) -> f64;
 
+/// A law from its parameters.
+pub type Build<D> = dyn Fn(&[Tensor]) -> D;
+
 /// A batch of laws with what the checks need to know of it.
 pub struct Case<D> {
     /// Name in messages.
@@ -82,7 +85,7 @@ pub struct Case<D> {
     /// Double-precision parameters, each with one leading batch axis of the same length.
     pub parameters: Vec<Tensor>,
     /// The distribution with these parameters.
-    pub build: Box<dyn Fn(&[Tensor]) -> D>,
+    pub build: Box<Build<D>>,
     /// Where it lives.
     pub support: Support,
     /// log p in plain arithmetic, from the definition.

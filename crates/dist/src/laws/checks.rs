@@ -9,8 +9,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use vaegis_core::SeedTree;
 use vaegis_tensor::{Kind, Noise, Tensor};
 
-/// Samples per law for goodness of fit and moments.
+/// Samples per law for moments.
 const NUM_SAMPLES: i64 = 20_000;
+/// Samples per law for goodness of fit: at the failure rate, Kolmogorov's test then sees distances
+/// from 0.0096 on, which is a width that is off by 4 %. The moments see less.
+const NUM_FIT_SAMPLES: i64 = 80_000;
 /// Rounding of double-precision formulas that evaluate the same function in another order.
 const ROUNDING: f64 = 1e-11;
 /// Truncation of the support and error of the quadrature together.
@@ -226,7 +229,7 @@ pub fn check_moments<D: Distribution>(case: &Case<D>, seed: &SeedTree) {
 /// If the law does not hold.
 pub fn check_samples<D: Distribution>(case: &Case<D>, seed: &SeedTree) {
     let (name, law) = (case.name, case.law());
-    let sample = law.sample(&Noise::portable(seed.clone()), &[NUM_SAMPLES]);
+    let sample = law.sample(&Noise::portable(seed.clone()), &[NUM_FIT_SAMPLES]);
     let cells = Measure::of(case).cells;
     let numbers = cell_numbers(name, &case.support, &sample); // [S, B]
     for row in 0..law.batch_shape()[0] {
@@ -240,7 +243,7 @@ pub fn check_samples<D: Distribution>(case: &Case<D>, seed: &SeedTree) {
         let p_value = if on_line {
             kolmogorov_p_value(
                 greatest_distance(&counts, &probabilities),
-                NUM_SAMPLES as f64,
+                NUM_FIT_SAMPLES as f64,
             )
         } else {
             chi_square_p_value(&counts, &probabilities)

@@ -15,7 +15,7 @@ mod goodness;
 mod gradients;
 mod quadrature;
 
-pub use case::{Case, Chart, Reference, Support};
+pub use case::{Build, Case, Chart, Reference, Support};
 pub use checks::{
     check_batching, check_cdf, check_distribution, check_moments, check_normalization,
     check_reference, check_samples, check_shapes, check_single_precision,

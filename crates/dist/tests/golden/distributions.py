@@ -103,8 +103,8 @@ def discretized_logistic(loc, log_scale, levels):
     row["value"] = [k / 255 for k in levels]
     for key in ["log_prob", "cdf", "entropy", "mean", "variance"]:
         row[key] = []
-    # Masses near 10^-200 need a difference of numbers near one.
-    with mp.workdps(400):
+    # Masses near 10^-430 are differences of numbers near one.
+    with mp.workdps(700):
         for mu, ls, k in zip(loc, log_scale, levels):
             p = masses(mu, ls)
             mean = sum(q * j for j, q in enumerate(p)) / 255
