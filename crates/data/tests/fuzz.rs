@@ -13,6 +13,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 use std::io::{Cursor, Write};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,9 @@ struct Counting;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+/// Held by each test, so that none counts the other's memory.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 fn grew(size: usize) {
     let live = LIVE.fetch_add(size, Ordering::Relaxed) + size;
@@ -363,6 +367,10 @@ fn mutate(bytes: &mut Vec<u8>, rng: &mut impl Rng) {
 
 #[test]
 fn mutated_files_neither_panic_nor_allocate_beyond_the_bound() {
+    // A poisoned lock means that the other test has failed, which is no reason to fail here.
+    let _turn = ONE_AT_A_TIME
+        .lock()
+        .unwrap_or_else(|poison| poison.into_inner());
     let cases: u64 = std::env::var("VAEGIS_FUZZ_CASES")
         .ok()
         .map_or(2000, |n| n.parse().expect("VAEGIS_FUZZ_CASES is a number"));
@@ -420,6 +428,10 @@ fn mutated_files_neither_panic_nor_allocate_beyond_the_bound() {
 
 #[test]
 fn unmutated_seeds_are_accepted() {
+    // A poisoned lock means that the other test has failed, which is no reason to fail here.
+    let _turn = ONE_AT_A_TIME
+        .lock()
+        .unwrap_or_else(|poison| poison.into_inner());
     for target in targets() {
         for (i, seed) in target.seeds.iter().enumerate() {
             let bomb = target.name == "gz" && i == 1;
