@@ -69,7 +69,12 @@ impl Batch {
     ) -> Result<Self, LbfgsbError> {
         options.validate()?;
         let length = |name, expected: String, found| {
-            Err(LbfgsbError::Length { op: "Batch::new", name, expected, found })
+            Err(LbfgsbError::Length {
+                op: "Batch::new",
+                name,
+                expected,
+                found,
+            })
         };
         // Breakpoints and row lists number the variables in 32 bits.
         if n == 0 || u32::try_from(n).is_err() {
@@ -95,7 +100,12 @@ impl Batch {
             Ok(Row::new(problem, x0.to_vec(), options))
         });
         let rows = rows.collect::<Result<Vec<_>, LbfgsbError>>()?;
-        Ok(Self { n, rows, numbers: (0..num_rows).collect(), num_rows })
+        Ok(Self {
+            n,
+            rows,
+            numbers: (0..num_rows).collect(),
+            num_rows,
+        })
     }
 
     /// Number of variables of a row.
@@ -157,9 +167,12 @@ impl Batch {
         values: &[f64],
         gradients: &[f64],
     ) -> Result<Vec<Finished>, LbfgsbError> {
-        self.step("Batch::advance", values, gradients, |row, value, gradient, workspace| {
-            row.advance(value, gradient, workspace)
-        })
+        self.step(
+            "Batch::advance",
+            values,
+            gradients,
+            |row, value, gradient, workspace| row.advance(value, gradient, workspace),
+        )
     }
 
     /// As [`Batch::advance`], with the gradients of a network in f32.
@@ -177,14 +190,19 @@ impl Batch {
         values: &[f64],
         gradients: &[f32],
     ) -> Result<Vec<Finished>, LbfgsbError> {
-        self.step("Batch::advance_f32", values, gradients, |row, value, gradient, workspace| {
-            let mut wide = std::mem::take(&mut workspace.wide_gradient);
-            wide.clear();
-            wide.extend(gradient.iter().map(|&g| f64::from(g)));
-            let status = row.advance(value, &wide, workspace);
-            workspace.wide_gradient = wide;
-            status
-        })
+        self.step(
+            "Batch::advance_f32",
+            values,
+            gradients,
+            |row, value, gradient, workspace| {
+                let mut wide = std::mem::take(&mut workspace.wide_gradient);
+                wide.clear();
+                wide.extend(gradient.iter().map(|&g| f64::from(g)));
+                let status = row.advance(value, &wide, workspace);
+                workspace.wide_gradient = wide;
+                status
+            },
+        )
     }
 
     /// Drives all rows to their ends and returns the solutions in the order of the rows.
@@ -221,12 +239,19 @@ impl Batch {
         advance: impl Fn(&mut Row, f64, &[G], &mut Workspace) -> Option<Status> + Sync,
     ) -> Result<Vec<Finished>, LbfgsbError> {
         let active = self.rows.len();
-        let lengths =
-            [("values", active, values.len()), ("gradients", active * self.n, gradients.len())];
+        let lengths = [
+            ("values", active, values.len()),
+            ("gradients", active * self.n, gradients.len()),
+        ];
         for (name, expected, found) in lengths {
             if expected != found {
                 let expected = expected.to_string();
-                return Err(LbfgsbError::Length { op, name, expected, found });
+                return Err(LbfgsbError::Length {
+                    op,
+                    name,
+                    expected,
+                    found,
+                });
             }
         }
         let statuses: Vec<Option<Status>> = self
@@ -235,9 +260,10 @@ impl Batch {
             .zip(values)
             .zip(gradients.par_chunks_exact(self.n))
             .with_min_len(ROWS_PER_TASK)
-            .map_init(Workspace::default, |workspace, ((row, &value), gradient)| {
-                advance(row, value, gradient, workspace)
-            })
+            .map_init(
+                Workspace::default,
+                |workspace, ((row, &value), gradient)| advance(row, value, gradient, workspace),
+            )
             .collect();
         if statuses.iter().all(Option::is_none) {
             return Ok(Vec::new());
@@ -248,7 +274,10 @@ impl Batch {
         for ((row, number), status) in rows.into_iter().zip(numbers).zip(statuses) {
             match status {
                 Some(status) => {
-                    finished.push(Finished { row: number, solution: row.into_solution(status) });
+                    finished.push(Finished {
+                        row: number,
+                        solution: row.into_solution(status),
+                    });
                 }
                 None => {
                     self.rows.push(row);

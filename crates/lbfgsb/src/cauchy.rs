@@ -12,6 +12,9 @@ use crate::history::History;
 use crate::kernels::{LANES, simd};
 use crate::middle::{Middle, Short};
 
+/// Breakpoints are sorted up to this multiple of the time of the minimum then expected.
+const HORIZON: f64 = 2.0;
+
 /// A breakpoint: its time's bit pattern, whose order is that of positive numbers, and its variable.
 type Breakpoint = Reverse<(u64, u32)>;
 
@@ -22,9 +25,9 @@ pub(crate) struct Path {
     pub(crate) direction: Vec<f64>,
     /// When each variable meets its bound; zero if it rests there, infinite if never.
     pub(crate) breaks: Vec<f64>,
-    /// `Wᵀ d` by age, with `W = [Y, θ S]`.
+    /// `Wᵀ d` by slot, with `W = [Y, θ S]`.
     pub(crate) p: Short,
-    /// `Wᵀ (x_cauchy − x)` by age.
+    /// `Wᵀ (x_cauchy − x)` by slot.
     pub(crate) c: Short,
     /// The time of the Cauchy point.
     pub(crate) time: f64,
@@ -47,22 +50,27 @@ simd! {
         let (g, lower, upper) = (&g[..n], &lower[..n], &upper[..n]);
         let (direction, breaks) = (&mut direction[..n], &mut breaks[..n]);
         for i in 0..n {
-            let bound = if g[i] > 0.0 { lower[i] } else { upper[i] };
-            let time = (x[i] - bound) / g[i];
-            let at_bound = (x[i] <= lower[i]) | (x[i] >= upper[i]);
-            let still = if at_bound { 0.0 } else { f64::INFINITY };
-            let time = if g[i].abs() > 0.0 { time } else { still };
+            let (g, x, low, up) = (g[i], x[i], lower[i], upper[i]);
+            let time = (x - (if g > 0.0 { low } else { up })) / g;
+            let still = if (x <= low) | (x >= up) { 0.0 } else { f64::INFINITY };
+            let time = if g.abs() > 0.0 { time } else { still };
             breaks[i] = time;
-            direction[i] = if time > 0.0 { -g[i] } else { 0.0 };
+            direction[i] = if time > 0.0 { -g } else { 0.0 };
         }
         let mut squares = [0.0; LANES];
         let mut first = [f64::INFINITY; LANES];
-        for (d, t) in direction.chunks(LANES).zip(breaks.chunks(LANES)) {
-            for (l, (d, t)) in d.iter().zip(t).enumerate() {
-                squares[l] += d * d;
-                let t = if *t > 0.0 { *t } else { f64::INFINITY };
+        let (d_groups, d_rest) = direction.as_chunks::<LANES>();
+        let (t_groups, t_rest) = breaks.as_chunks::<LANES>();
+        for (d, t) in d_groups.iter().zip(t_groups) {
+            for l in 0..LANES {
+                squares[l] += d[l] * d[l];
+                let t = if t[l] > 0.0 { t[l] } else { f64::INFINITY };
                 first[l] = if t < first[l] { t } else { first[l] };
             }
+        }
+        for (l, (d, t)) in d_rest.iter().zip(t_rest).enumerate() {
+            squares[l] += d * d;
+            first[l] = if *t > 0.0 { first[l].min(*t) } else { first[l] };
         }
         let squares = (squares[0] + squares[1]) + (squares[2] + squares[3]);
         (squares, first.iter().fold(f64::INFINITY, |a, &b| a.min(b)))
@@ -83,16 +91,24 @@ impl Path {
         self.breaks.resize(x.len(), 0.0);
         let (squared_norm, first_break) =
             start(x, g, lower, upper, &mut self.direction, &mut self.breaks);
-        Start { squared_norm, first_break }
+        Start {
+            squared_norm,
+            first_break,
+        }
     }
 
     /// Takes `Wᵀ d` of the first segment, given by column of the history with `S` unscaled.
     pub(crate) fn set_projection(&mut self, by_column: &[f64], history: &History) {
         self.p.clear(history.len());
-        for age in 0..history.len() {
-            let slot = history.slot(age);
-            self.p.y[age] = by_column[2 * slot];
-            self.p.s[age] = by_column[2 * slot + 1] * history.theta;
+        for (slot, pair) in by_column
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .take(history.len())
+            .enumerate()
+        {
+            self.p.y[slot] = pair[0];
+            self.p.s[slot] = pair[1] * history.theta;
         }
     }
 
@@ -101,7 +117,10 @@ impl Path {
     /// On return `time`, `p` and `c` belong to the Cauchy point and its last segment, the direction
     /// is zero for every variable that met its bound, `free` tells which variables rest at no
     /// bound, and `z` holds the bounds met and `x` elsewhere.
-    #[expect(clippy::too_many_arguments, reason = "the problem's vectors have different owners")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the problem's vectors have different owners"
+    )]
     pub(crate) fn follow(
         &mut self,
         start: Start,
@@ -127,7 +146,7 @@ impl Path {
         let original_curvature = theta * start.squared_norm;
         let mut curvature = original_curvature;
         if len > 0 {
-            middle.apply(&self.p, &mut self.product);
+            middle.apply(history, &self.p, &mut self.product);
             curvature -= self.product.dot(&self.p);
         }
         let floor = f64::EPSILON * original_curvature;
@@ -143,23 +162,44 @@ impl Path {
             return;
         }
 
+        let mut remaining = self
+            .breaks
+            .iter()
+            .filter(|t| **t > 0.0 && t.is_finite())
+            .count();
+        let mut ends = self.breaks.iter().zip(&self.direction);
+        let unbounded = ends.any(|(t, d)| t.is_infinite() && d.abs() > 0.0);
         self.heap.clear();
-        let mut unbounded = false;
-        for (i, (&t, &d)) in self.breaks.iter().zip(&self.direction).enumerate() {
-            if t > 0.0 && t < f64::INFINITY {
-                self.heap.push(Reverse((t.to_bits(), i as u32)));
-            } else {
-                unbounded |= d.abs() > 0.0;
-            }
-        }
         let mut heap = BinaryHeap::from(std::mem::take(&mut self.heap));
-        while let Some(&Reverse((bits, index))) = heap.peek() {
+        // The heap holds the breakpoints up to this time only: few are ever met.
+        let mut horizon = 0.0;
+        loop {
+            if heap.is_empty() {
+                if remaining == 0 || self.time + to_minimum < horizon {
+                    break;
+                }
+                let from = horizon;
+                horizon = HORIZON * (self.time + to_minimum);
+                heap.extend(
+                    (0_u32..)
+                        .zip(&self.breaks)
+                        .filter(|&(_, &t)| t > from && t <= horizon && t < f64::INFINITY)
+                        .map(|(i, &t)| Reverse((t.to_bits(), i))),
+                );
+                if heap.is_empty() {
+                    break;
+                }
+            }
+            let Some(&Reverse((bits, index))) = heap.peek() else {
+                break;
+            };
             let next = f64::from_bits(bits);
             let step = next - self.time;
             if to_minimum < step {
                 break;
             }
             heap.pop();
+            remaining -= 1;
             self.time = next;
             let i = index as usize;
             let d = self.direction[i];
@@ -173,7 +213,7 @@ impl Path {
                 self.c.add(step, &self.p);
                 self.row.clear(len);
                 history.variable(i, theta, &mut self.row.y, &mut self.row.s);
-                middle.apply(&self.row, &mut self.product);
+                middle.apply(history, &self.row, &mut self.product);
                 slope += d * self.c.dot(&self.product);
                 curvature += 2.0 * d * self.p.dot(&self.product);
                 curvature -= d * d * self.row.dot(&self.product);
@@ -182,7 +222,7 @@ impl Path {
             // Cancellation may leave no curvature; the reference keeps this floor as well.
             curvature = curvature.max(floor);
             to_minimum = -slope / curvature;
-            if heap.is_empty() && !unbounded {
+            if remaining == 0 && !unbounded {
                 to_minimum = 0.0;
             }
         }

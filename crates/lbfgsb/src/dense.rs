@@ -15,6 +15,7 @@ pub(crate) struct Upper {
     /// Order of the matrix.
     pub(crate) dim: usize,
     inverse_diagonal: Vec<f64>,
+    buffer: Vec<f64>,
 }
 
 impl Upper {
@@ -41,7 +42,26 @@ impl Upper {
     pub(crate) fn factor(&mut self, positive: usize) -> bool {
         self.inverse_diagonal.clear();
         self.inverse_diagonal.resize(self.dim, 0.0);
-        factor(&mut self.a, self.stride, self.dim, positive, &mut self.inverse_diagonal)
+        factor(
+            &mut self.a,
+            self.stride,
+            self.dim,
+            positive,
+            &mut self.inverse_diagonal,
+        )
+    }
+
+    /// Adds `Bᵀ diag(weight) B`, given the rows of `B`, one per weight.
+    pub(crate) fn add_weighted_square<'a>(
+        &mut self,
+        rows: impl Iterator<Item = &'a [f64]>,
+        weight: &[f64],
+    ) {
+        self.buffer.clear();
+        for row in rows {
+            self.buffer.extend_from_slice(row);
+        }
+        add_weighted_square(&mut self.a, self.stride, &self.buffer, weight);
     }
 
     /// Declares the filled entries to be the factor itself.
@@ -52,7 +72,9 @@ impl Upper {
         self.inverse_diagonal.clear();
         let diagonal = (0..self.dim).map(|i| 1.0 / self.a[i * self.stride + i]);
         self.inverse_diagonal.extend(diagonal);
-        self.inverse_diagonal.iter().all(|&inverse| inverse > 0.0 && inverse < f64::INFINITY)
+        self.inverse_diagonal
+            .iter()
+            .all(|&inverse| inverse > 0.0 && inverse < f64::INFINITY)
     }
 
     /// Solves `Uᵀ x = b` in place; `b` has the padded length.
@@ -71,9 +93,12 @@ impl Upper {
 pub(crate) fn axpy(y: &mut [f64], k: f64, x: &[f64]) {
     let y = y.as_chunks_mut::<LANES>().0;
     for (y, x) in y.iter_mut().zip(x.as_chunks::<LANES>().0) {
+        // Copies, so that no store can alias the loads that follow it.
+        let (mut sum, x) = (*y, *x);
         for l in 0..LANES {
-            y[l] += k * x[l];
+            sum[l] += k * x[l];
         }
+        *y = sum;
     }
 }
 
@@ -81,7 +106,12 @@ pub(crate) fn axpy(y: &mut [f64], k: f64, x: &[f64]) {
 #[inline(always)]
 pub(crate) fn dot_chunks(a: &[f64], b: &[f64]) -> f64 {
     let mut s = [0.0; LANES];
-    for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
+    for (a, b) in a
+        .as_chunks::<LANES>()
+        .0
+        .iter()
+        .zip(b.as_chunks::<LANES>().0)
+    {
         for l in 0..LANES {
             s[l] += a[l] * b[l];
         }
@@ -89,8 +119,25 @@ pub(crate) fn dot_chunks(a: &[f64], b: &[f64]) -> f64 {
     (s[0] + s[1]) + (s[2] + s[3])
 }
 
+/// `y += Σ k_j x_j` on whole groups of four.
+#[inline(always)]
+fn axpy4(y: &mut [f64], k: [f64; 4], x: [&[f64]; 4]) {
+    let y = y.as_chunks_mut::<LANES>().0;
+    let n = y.len();
+    let [x0, x1, x2, x3] = x.map(|x| &x.as_chunks::<LANES>().0[..n]);
+    for c in 0..n {
+        let mut sum = y[c];
+        for l in 0..LANES {
+            sum[l] += (k[0] * x0[c][l] + k[1] * x1[c][l]) + (k[2] * x2[c][l] + k[3] * x3[c][l]);
+        }
+        y[c] = sum;
+    }
+}
+
 simd! {
     /// See [`Upper::factor`].
+    ///
+    /// Four pivot rows are finished at a time and then eliminated together from all rows below.
     fn factor [] [] (
         a: &mut [f64],
         stride: usize,
@@ -98,31 +145,70 @@ simd! {
         positive: usize,
         inverse_diagonal: &mut [f64],
     ) -> bool {
-        for k in 0..dim {
-            let (done, rest) = a.split_at_mut((k + 1) * stride);
-            let first = k / LANES * LANES;
-            let row = &mut done[k * stride..];
-            let pivot = row[k];
-            // Written so that NaN fails too.
-            if !(pivot > 0.0 && pivot < f64::INFINITY) {
-                return false;
+        let sign = |k: usize, i: usize| if k < positive && i >= positive { 1.0 } else { -1.0 };
+        for panel in (0..dim).step_by(LANES) {
+            let end = (panel + LANES).min(dim);
+            for k in panel..end {
+                let (done, rest) = a.split_at_mut((k + 1) * stride);
+                let row = &mut done[k * stride..];
+                let pivot = row[k];
+                // Written so that NaN fails too.
+                if !(pivot > 0.0 && pivot < f64::INFINITY) {
+                    return false;
+                }
+                let inverse = 1.0 / pivot.sqrt();
+                inverse_diagonal[k] = inverse;
+                // Eliminations before this one spilled left of the diagonal.
+                row[panel..k].fill(0.0);
+                for entry in &mut row[k..] {
+                    *entry *= inverse;
+                }
+                for (i, below) in (k + 1..end).zip(rest.chunks_exact_mut(stride)) {
+                    axpy(&mut below[panel..], sign(k, i) * row[i], &row[panel..]);
+                }
             }
-            let inverse = 1.0 / pivot.sqrt();
-            inverse_diagonal[k] = inverse;
-            // Earlier eliminations spilled into the group that holds the diagonal.
-            row[first..k].fill(0.0);
-            for entry in &mut row[k..] {
-                *entry *= inverse;
+            if end == dim {
+                break;
             }
-            for (i, below) in rest.chunks_exact_mut(stride).enumerate() {
-                let i = k + 1 + i;
+            let (done, rest) = a.split_at_mut(end * stride);
+            let panel_rows = &done[panel * stride..];
+            let (r0, others) = panel_rows.split_at(stride);
+            let (r1, others) = others.split_at(stride);
+            let (r2, r3) = others.split_at(stride);
+            for (i, below) in (end..dim).zip(rest.chunks_exact_mut(stride)) {
                 let from = i / LANES * LANES;
-                let adds = k < positive && i >= positive;
-                let factor = if adds { row[i] } else { -row[i] };
-                axpy(&mut below[from..], factor, &row[from..]);
+                let k = [
+                    sign(panel, i) * r0[i],
+                    sign(panel + 1, i) * r1[i],
+                    sign(panel + 2, i) * r2[i],
+                    sign(panel + 3, i) * r3[i],
+                ];
+                let rows = [&r0[from..], &r1[from..], &r2[from..], &r3[from..]];
+                axpy4(&mut below[from..], k, rows);
             }
         }
         true
+    }
+}
+
+simd! {
+    /// Adds `Bᵀ diag(weight) B` to the upper triangle of `a`, given `B` row by row.
+    fn add_weighted_square [] [] (a: &mut [f64], stride: usize, b: &[f64], weight: &[f64]) {
+        let rows = b.len() / stride;
+        for first in (0..rows).step_by(LANES) {
+            let row = |j: usize| {
+                let start = (first + j).min(rows - 1) * stride;
+                &b[start..start + stride]
+            };
+            let w: [f64; LANES] =
+                std::array::from_fn(|j| weight.get(first + j).copied().unwrap_or(0.0));
+            let rows: [&[f64]; LANES] = std::array::from_fn(row);
+            for (i, below) in a.chunks_exact_mut(stride).enumerate() {
+                let from = i / LANES * LANES;
+                let k = std::array::from_fn(|j| w[j] * rows[j][i]);
+                axpy4(&mut below[from..], k, rows.map(|row| &row[from..]));
+            }
+        }
     }
 }
 

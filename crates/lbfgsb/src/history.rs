@@ -3,7 +3,8 @@
 //! The pairs lie in one variable-major matrix: row `i` holds `y_0[i], s_0[i], y_1[i], s_1[i], …`
 //! by slot, so that products with vectors stream through memory once, rows of variables that rest
 //! at a bound are skipped altogether, and a Cauchy breakpoint reads one short contiguous row.
-//! Slots form a ring; a slot's age is a matter of [`History::slot`] alone and nothing ever moves.
+//! Slots form a ring and nothing ever moves; the small matrices are by slot too, since the order of
+//! the pairs matters to their zero pattern only.
 //!
 //! What the inner products are used for is in [`crate::middle`] and [`crate::subspace`].
 //!
@@ -12,11 +13,8 @@
 //! Byrd, Lu, Nocedal and Zhu, *A limited memory algorithm for bound constrained optimization*,
 //! SIAM J. Sci. Comput. 16 (1995), sections 3 and 5.
 
-use crate::kernels::{self, Element, LANES};
+use crate::kernels::{self, BLOCK, Element, GROUP, LANES};
 use crate::options::Precision;
-
-/// Matrix rows whose new entries are written just before they are read, while in cache.
-const BLOCK: usize = 16;
 
 /// The entries in the chosen precision.
 #[derive(Clone, Debug)]
@@ -38,14 +36,14 @@ macro_rules! with_store {
 /// Buffers for [`History`] that live only during a call, shared by the rows of a thread.
 #[derive(Debug, Default)]
 pub(crate) struct HistoryScratch {
-    free_rows: Vec<u32>,
-    moving_bound_rows: Vec<u32>,
-    other_rows: Vec<u32>,
+    changed_rows: Vec<u32>,
+    moving_rows: Vec<u32>,
+    resting_rows: Vec<u32>,
     signs: Vec<f64>,
     wide: Vec<[f64; LANES]>,
-    triple: Vec<[[f64; LANES]; 3]>,
-    double: Vec<[[f64; LANES]; 2]>,
-    single: Vec<[[f64; LANES]; 1]>,
+    triple: Vec<[[f64; GROUP]; 3]>,
+    double: Vec<[[f64; GROUP]; 2]>,
+    single: Vec<[[f64; GROUP]; 1]>,
 }
 
 /// The limited memory of one row.
@@ -60,10 +58,15 @@ pub(crate) struct History {
     pub(crate) theta: f64,
     stride: usize,
     store: Store,
-    /// `s_iᵀ s_j` by slot, `[m, m]`.
+    /// Row length of the small matrices, `m` padded.
+    small: usize,
+    /// `s_iᵀ s_j` by slot, `[m, small]`.
     ss: Vec<f64>,
-    /// `s_iᵀ y_j` by slot where pair `i` is not older than pair `j`, `[m, m]`.
-    sy: Vec<f64>,
+    /// `Lᵀ`: entry `[j, i]` is `s_iᵀ y_j` where pair `i` is newer than pair `j`, otherwise zero;
+    /// by slot, `[m, small]`.
+    l_transposed: Vec<f64>,
+    /// `s_iᵀ y_i` by slot.
+    diagonal: Vec<f64>,
     /// Lower triangle of `W_Fᵀ W_F − C`, where `C` holds the complete `SᵀS` and the part of the
     /// complete `SᵀY` with `s` newer than `y`, both zero elsewhere.
     ///
@@ -72,6 +75,10 @@ pub(crate) struct History {
     gram: Vec<f64>,
     /// The set `F` that `gram` stands for.
     free: Vec<bool>,
+    /// `F` as a list.
+    free_rows: Vec<u32>,
+    /// The complement of `F` as a list.
+    bound_rows: Vec<u32>,
 }
 
 /// Which of the interleaved columns.
@@ -95,7 +102,8 @@ impl Column {
 
 impl History {
     pub(crate) fn new(n: usize, memory: usize, precision: Precision) -> Self {
-        let stride = kernels::padded(2 * memory);
+        let small = kernels::padded(memory);
+        let stride = (2 * memory).next_multiple_of(GROUP);
         Self {
             memory,
             len: 0,
@@ -106,11 +114,20 @@ impl History {
                 Precision::F64 => Store::F64(vec![0.0; n * stride]),
                 Precision::F32 => Store::F32(vec![0.0; n * stride]),
             },
-            ss: vec![0.0; memory * memory],
-            sy: vec![0.0; memory * memory],
+            small,
+            ss: vec![0.0; memory * small],
+            l_transposed: vec![0.0; memory * small],
+            diagonal: vec![0.0; memory],
             gram: vec![0.0; 2 * memory * stride],
             free: vec![true; n],
+            free_rows: (0..n).map(|i| i as u32).collect(),
+            bound_rows: Vec::new(),
         }
+    }
+
+    /// The free variables that the inner products stand for.
+    pub(crate) fn free_rows(&self) -> &[u32] {
+        &self.free_rows
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -128,24 +145,34 @@ impl History {
     #[inline]
     pub(crate) fn slot(&self, i: usize) -> usize {
         let slot = self.head + i;
-        if slot < self.memory { slot } else { slot - self.memory }
+        if slot < self.memory {
+            slot
+        } else {
+            slot - self.memory
+        }
     }
 
     /// Length of a vector over the columns in use, padded for the kernels.
     pub(crate) fn width(&self) -> usize {
-        kernels::padded(2 * self.len)
+        (2 * self.len).next_multiple_of(GROUP)
     }
 
-    /// `s_iᵀ s_j` for two slots.
+    /// Row `i` of `SᵀS` by slot.
     #[inline]
-    pub(crate) fn ss(&self, i: usize, j: usize) -> f64 {
-        self.ss[i * self.memory + j]
+    pub(crate) fn ss(&self, i: usize) -> &[f64] {
+        &self.ss[i * self.small..][..kernels::padded(self.len)]
     }
 
-    /// `s_iᵀ y_j` for two slots, the pair of `i` not older than that of `j`.
+    /// Row `j` of `Lᵀ` by slot: `s_iᵀ y_j` at `i` where pair `i` is newer, otherwise zero.
     #[inline]
-    pub(crate) fn sy(&self, i: usize, j: usize) -> f64 {
-        self.sy[i * self.memory + j]
+    pub(crate) fn l_transposed(&self, j: usize) -> &[f64] {
+        &self.l_transposed[j * self.small..][..kernels::padded(self.len)]
+    }
+
+    /// `D`: `s_iᵀ y_i` by slot.
+    #[inline]
+    pub(crate) fn diagonal(&self) -> &[f64] {
+        &self.diagonal[..self.len]
     }
 
     /// The entry of `W_Fᵀ W_F − C` for two columns; see the field's docs.
@@ -155,26 +182,38 @@ impl History {
         self.gram[a.max(b) * self.stride + a.min(b)]
     }
 
-    /// Copies row `i` as `y` by age, then `s` by age times `scale`.
+    /// The rows of `W_Fᵀ W_F − C` for `y` and for `s` of slot `i`, as pairs of columns `y`, `s` for
+    /// the slots up to `i`.
+    ///
+    /// The entry of the row of `y_i` at its own `s_i` is right of the diagonal and not meaningful.
+    #[inline]
+    pub(crate) fn gram_rows(&self, i: usize) -> (&[[f64; 2]], &[[f64; 2]]) {
+        let row = |k: usize| {
+            self.gram[k * self.stride..][..2 * (i + 1)]
+                .as_chunks::<2>()
+                .0
+        };
+        (row(Column::Y(i).index()), row(Column::S(i).index()))
+    }
+
+    /// Copies row `i`: `y` by slot, and `s` by slot times `scale`.
     pub(crate) fn variable(&self, i: usize, scale: f64, y: &mut [f64], s: &mut [f64]) {
         with_store!(&self.store, w => {
-            let row = &w[i * self.stride..(i + 1) * self.stride];
-            for (age, (y, s)) in y.iter_mut().zip(s).take(self.len).enumerate() {
-                let slot = self.slot(age);
-                *y = row[2 * slot].widen();
-                *s = row[2 * slot + 1].widen() * scale;
+            let row = w[i * self.stride..][..2 * self.len].as_chunks::<2>().0;
+            for ((pair, y), s) in row.iter().zip(y).zip(s) {
+                *y = pair[0].widen();
+                *s = pair[1].widen() * scale;
             }
         });
     }
 
     /// Writes `Wᵀ d` by column into `out`.
     pub(crate) fn project(&self, d: &[f64], scratch: &mut HistoryScratch, out: &mut Vec<f64>) {
-        let rows = &mut scratch.free_rows;
-        rows.clear();
-        rows.extend((0..d.len()).filter(|&i| d[i].abs() > 0.0).map(|i| i as u32));
+        let rows = &mut scratch.moving_rows;
+        kernels::select(d.len(), rows, |i| d[i].abs() > 0.0);
         let acc = &mut scratch.single;
         acc.clear();
-        acc.resize(self.width() / LANES, [[0.0; LANES]; 1]);
+        acc.resize(self.width() / GROUP, [[0.0; GROUP]; 1]);
         with_store!(&self.store, w => {
             kernels::accumulate::<_, 1>(w, self.stride, rows, &[d], acc);
         });
@@ -201,7 +240,11 @@ impl History {
         scratch: &mut HistoryScratch,
         out: &mut Vec<f64>,
     ) {
-        let slot = if self.len < self.memory { self.len } else { self.head };
+        let slot = if self.len < self.memory {
+            self.len
+        } else {
+            self.head
+        };
         if self.len < self.memory {
             self.len += 1;
         } else {
@@ -209,47 +252,51 @@ impl History {
         }
         self.theta = theta;
 
-        scratch.free_rows.clear();
-        scratch.moving_bound_rows.clear();
-        scratch.other_rows.clear();
-        for (i, &free) in self.free.iter().enumerate() {
-            let rows = if free {
-                &mut scratch.free_rows
-            } else if s[i].abs() > 0.0 || d[i].abs() > 0.0 {
-                &mut scratch.moving_bound_rows
-            } else {
-                &mut scratch.other_rows
-            };
-            rows.push(i as u32);
+        let (moving, resting) = (&mut scratch.moving_rows, &mut scratch.resting_rows);
+        moving.clear();
+        resting.clear();
+        for &row in &self.bound_rows {
+            let i = row as usize;
+            let moves = s[i].abs() > 0.0 || d[i].abs() > 0.0;
+            if moves { &mut *moving } else { &mut *resting }.push(row);
         }
-        let chunks = self.width() / LANES;
+        let width = self.width();
+        let groups = width / GROUP;
         scratch.triple.clear();
-        scratch.triple.resize(chunks, [[0.0; LANES]; 3]);
+        scratch.triple.resize(groups, [[0.0; GROUP]; 3]);
         scratch.double.clear();
-        scratch.double.resize(chunks, [[0.0; LANES]; 2]);
+        scratch.double.resize(groups, [[0.0; GROUP]; 2]);
         let stride = self.stride;
         with_store!(&mut self.store, w => {
-            for rows in scratch.free_rows.chunks(BLOCK) {
+            // The history comes from memory here: fetch a block while working on another.
+            for (rows, next) in blocks(&self.free_rows) {
+                kernels::prefetch(w, stride, 0..width, next);
                 write_pair(w, stride, slot, rows, s, y);
                 kernels::accumulate::<_, 3>(w, stride, rows, &[s, y, d], &mut scratch.triple);
             }
-            for rows in scratch.moving_bound_rows.chunks(BLOCK) {
+            for (rows, next) in blocks(moving) {
+                kernels::prefetch(w, stride, 0..width, next);
                 write_pair(w, stride, slot, rows, s, y);
                 kernels::accumulate::<_, 2>(w, stride, rows, &[s, d], &mut scratch.double);
             }
-            write_pair(w, stride, slot, &scratch.other_rows, s, y);
+            for (rows, next) in blocks(resting) {
+                kernels::prefetch(w, stride, 2 * slot..2 * slot + 2, next);
+                write_pair(w, stride, slot, rows, s, y);
+            }
         });
 
         let (free, bound) = (&scratch.triple, &scratch.double);
         for k in 0..self.len {
             let (y_k, s_k) = (Column::Y(k).index(), Column::S(k).index());
-            let free_s = |column: usize| free[column / LANES][0][column % LANES];
-            let free_y = |column: usize| free[column / LANES][1][column % LANES];
-            let bound_s = |column: usize| bound[column / LANES][0][column % LANES];
+            let free_s = |column: usize| free[column / GROUP][0][column % GROUP];
+            let free_y = |column: usize| free[column / GROUP][1][column % GROUP];
+            let bound_s = |column: usize| bound[column / GROUP][0][column % GROUP];
             let ss = free_s(s_k) + bound_s(s_k);
-            self.ss[k * self.memory + slot] = ss;
-            self.ss[slot * self.memory + k] = ss;
-            self.sy[slot * self.memory + k] = free_s(y_k) + bound_s(y_k);
+            self.ss[k * self.small + slot] = ss;
+            self.ss[slot * self.small + k] = ss;
+            // The new step is newer than every gradient difference, and no step newer than its own.
+            self.l_transposed[k * self.small + slot] = free_s(y_k) + bound_s(y_k);
+            self.l_transposed[slot * self.small + k] = 0.0;
             let entries = [
                 (Column::Y(slot), Column::Y(k), free_y(y_k)),
                 (Column::Y(slot), Column::S(k), free_y(s_k)),
@@ -258,16 +305,18 @@ impl History {
             for (a, b, value) in entries {
                 self.set_gram(a, b, value);
             }
-            // Older gradient differences count with the variables at bounds, the new one with the
-            // free variables; that one was set above.
-            if k != slot {
+            // With the new step, older gradient differences count at the variables at bounds, and
+            // its own at the free variables; that one was set above.
+            if k == slot {
+                self.diagonal[slot] = free_s(y_k) + bound_s(y_k);
+            } else {
                 self.set_gram(Column::S(slot), Column::Y(k), -bound_s(y_k));
             }
         }
         out.clear();
         out.extend(free.iter().zip(bound).flat_map(|(free, bound)| {
             let mut sum = free[2];
-            for l in 0..LANES {
+            for l in 0..GROUP {
                 sum[l] += bound[1][l];
             }
             sum
@@ -283,21 +332,20 @@ impl History {
     ///
     /// The cost is that of the variables that entered or left, `O(m²)` each.
     pub(crate) fn set_free(&mut self, free: &[bool], scratch: &mut HistoryScratch) {
-        if self.len == 0 {
-            self.free.copy_from_slice(free);
+        if self.free == free {
             return;
         }
-        let rows = &mut scratch.free_rows;
-        rows.clear();
+        let rows = &mut scratch.changed_rows;
+        kernels::select(free.len(), rows, |i| self.free[i] != free[i]);
         scratch.signs.clear();
-        for (i, (old, &new)) in self.free.iter_mut().zip(free).enumerate() {
-            if *old != new {
-                *old = new;
-                rows.push(i as u32);
-                scratch.signs.push(if new { 1.0 } else { -1.0 });
-            }
-        }
-        if rows.is_empty() {
+        scratch.signs.extend(
+            rows.iter()
+                .map(|&i| if free[i as usize] { 1.0 } else { -1.0 }),
+        );
+        self.free.copy_from_slice(free);
+        kernels::select(free.len(), &mut self.free_rows, |i| free[i]);
+        kernels::select(free.len(), &mut self.bound_rows, |i| !free[i]);
+        if self.len == 0 {
             return;
         }
         with_store!(&self.store, w => kernels::rank_update(
@@ -310,6 +358,15 @@ impl History {
             &mut scratch.wide,
         ));
     }
+}
+
+/// The blocks of a list, each with the one after it, which is empty at the end.
+fn blocks(rows: &[u32]) -> impl Iterator<Item = (&[u32], &[u32])> {
+    let following = rows
+        .chunks(BLOCK)
+        .skip(1)
+        .chain(std::iter::once::<&[u32]>(&[]));
+    rows.chunks(BLOCK).zip(following)
 }
 
 /// Writes the new pair's entries of the listed variables.
@@ -365,7 +422,10 @@ mod tests {
             for (i, (s_i, y_i)) in kept.iter().enumerate() {
                 for (j, (s_j, y_j)) in kept.iter().enumerate() {
                     let sum = |a: &[f64], b: &[f64], set: bool| -> f64 {
-                        (0..n).filter(|&k| free[k] == set).map(|k| a[k] * b[k]).sum()
+                        (0..n)
+                            .filter(|&k| free[k] == set)
+                            .map(|k| a[k] * b[k])
+                            .sum()
                     };
                     let (p, q) = (history.slot(i), history.slot(j));
                     let check = |found: f64, expected: f64| {
@@ -375,16 +435,18 @@ mod tests {
                     check(yy, sum(y_i, y_j, true));
                     let ss = history.gram(Column::S(p), Column::S(q));
                     check(ss, -sum(s_i, s_j, false));
-                    check(history.ss(p, q), sum(s_i, s_j, true) + sum(s_i, s_j, false));
+                    check(history.ss(p)[q], sum(s_i, s_j, true) + sum(s_i, s_j, false));
                     let mixed = history.gram(Column::S(p), Column::Y(q));
                     if i > j {
                         check(mixed, -sum(s_i, y_j, false));
                     } else {
                         check(mixed, sum(s_i, y_j, true));
                     }
-                    if i >= j {
-                        check(history.sy(p, q), sum(s_i, y_j, true) + sum(s_i, y_j, false));
+                    let whole = sum(s_i, y_j, true) + sum(s_i, y_j, false);
+                    if i == j {
+                        check(history.diagonal()[p], whole);
                     }
+                    check(history.l_transposed(q)[p], if i > j { whole } else { 0.0 });
                 }
             }
         }

@@ -5,6 +5,8 @@
 //! the machine.
 //! Nothing here knows what the numbers mean.
 
+use std::ops::Range;
+
 /// Number of f64 lanes that every kernel works in.
 pub(crate) const LANES: usize = 4;
 
@@ -72,70 +74,105 @@ macro_rules! simd {
 }
 pub(crate) use simd;
 
+/// Columns of the history that are handled together: two registers of four.
+pub(crate) const GROUP: usize = 8;
+
+/// Rows of the history that are handled together; their entries of all columns fit in L1.
+pub(crate) const BLOCK: usize = 16;
+
+/// Bytes that travel together from memory.
+#[cfg(target_arch = "x86_64")]
+const CACHE_LINE: usize = 64;
+
 /// Rounds up to a multiple of [`LANES`].
 pub(crate) fn padded(len: usize) -> usize {
     len.div_ceil(LANES) * LANES
 }
 
-/// One row of a variable-major matrix as groups of four.
+/// Writes the numbers in `0..n` that satisfy `wanted`, without branches.
 #[inline(always)]
-fn row_of<H>(w: &[H], stride: usize, chunks: usize, row: u32) -> &[[H; LANES]] {
+pub(crate) fn select(n: usize, out: &mut Vec<u32>, wanted: impl Fn(usize) -> bool) {
+    out.clear();
+    out.resize(n, 0);
+    let mut len = 0;
+    for i in 0..n {
+        out[len] = i as u32;
+        len += usize::from(wanted(i));
+    }
+    out.truncate(len);
+}
+
+/// One row of a variable-major matrix in groups of columns.
+#[inline(always)]
+fn row_of<const C: usize, H>(w: &[H], stride: usize, groups: usize, row: u32) -> &[[H; C]] {
     let start = row as usize * stride;
-    w[start..start + LANES * chunks].as_chunks::<LANES>().0
+    w[start..start + C * groups].as_chunks::<C>().0
+}
+
+/// Asks for the given columns of the listed rows to be brought into cache.
+///
+/// A hint without any effect on results; nothing on processors other than x86-64.
+pub(crate) fn prefetch<H>(w: &[H], stride: usize, columns: Range<usize>, rows: &[u32]) {
+    #[cfg(target_arch = "x86_64")]
+    for &row in rows {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        let start = row as usize * stride;
+        for entry in w[start..start + stride][columns.clone()]
+            .iter()
+            .step_by(CACHE_LINE / size_of::<H>())
+        {
+            #[expect(unsafe_code, reason = "the hint has no safe form")]
+            // SAFETY: the pointer comes from a reference, and a prefetch reads nothing that the
+            // program can observe.
+            unsafe {
+                _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(entry).cast());
+            }
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (w, stride, columns, rows);
 }
 
 simd! {
     /// Adds `Σ_i coef[r][i] · w[i, :]` over the listed rows to accumulator `r`, for all `r` at once.
     ///
+    /// The rows of a block are the innermost loop, so that the sums of a group of columns stay in
+    /// registers and every entry is loaded once.
+    ///
     /// # Shapes
     ///
-    /// - `w`: `[n, stride]`, of which the first `4 · acc.len()` columns are used
+    /// - `w`: `[n, stride]`, of which the first `8 · acc.len()` columns are used
     /// - `coef`: `R` vectors `[n]`
-    /// - `acc`: `[chunks][R][4]`
+    /// - `acc`: `[groups][R][8]`
     fn accumulate [H: Element, const R: usize] [H, R] (
         w: &[H],
         stride: usize,
         rows: &[u32],
         coef: &[&[f64]; R],
-        acc: &mut [[[f64; LANES]; R]],
+        acc: &mut [[[f64; GROUP]; R]],
     ) {
-        let chunks = acc.len();
-        let (quads, rest) = rows.as_chunks::<4>();
-        for quad in quads {
-            let w0 = row_of(w, stride, chunks, quad[0]);
-            let w1 = row_of(w, stride, chunks, quad[1]);
-            let w2 = row_of(w, stride, chunks, quad[2]);
-            let w3 = row_of(w, stride, chunks, quad[3]);
-            let mut k = [[0.0; 4]; R];
-            for (k, coef) in k.iter_mut().zip(coef) {
-                for (k, &row) in k.iter_mut().zip(quad) {
+        let groups = acc.len();
+        let mut block_rows: [&[[H; GROUP]]; BLOCK] = [&[]; BLOCK];
+        let mut block_coef = [[0.0; R]; BLOCK];
+        for block in rows.chunks(BLOCK) {
+            for ((&row, w_row), k) in block.iter().zip(&mut block_rows).zip(&mut block_coef) {
+                *w_row = row_of(w, stride, groups, row);
+                for (k, coef) in k.iter_mut().zip(coef) {
                     *k = coef[row as usize];
                 }
             }
-            for ((((acc, w0), w1), w2), w3) in acc.iter_mut().zip(w0).zip(w1).zip(w2).zip(w3) {
-                let w0 = w0.map(H::widen);
-                let w1 = w1.map(H::widen);
-                let w2 = w2.map(H::widen);
-                let w3 = w3.map(H::widen);
-                for (acc, k) in acc.iter_mut().zip(&k) {
-                    let mut sum = *acc;
-                    for l in 0..LANES {
-                        sum[l] += (k[0] * w0[l] + k[1] * w1[l]) + (k[2] * w2[l] + k[3] * w3[l]);
-                    }
-                    *acc = sum;
-                }
-            }
-        }
-        for &row in rest {
-            let w0 = row_of(w, stride, chunks, row);
-            let k: [f64; R] = std::array::from_fn(|r| coef[r][row as usize]);
-            for (acc, w0) in acc.iter_mut().zip(w0) {
-                let w0 = w0.map(H::widen);
-                for (acc, k) in acc.iter_mut().zip(k) {
-                    for l in 0..LANES {
-                        acc[l] += k * w0[l];
+            let (w_rows, coefs) = (&block_rows[..block.len()], &block_coef[..block.len()]);
+            for (group, acc) in acc.iter_mut().enumerate() {
+                let mut sum = *acc;
+                for (w_row, k) in w_rows.iter().zip(coefs) {
+                    let wide = w_row[group].map(H::widen);
+                    for r in 0..R {
+                        for l in 0..GROUP {
+                            sum[r][l] += k[r] * wide[l];
+                        }
                     }
                 }
+                *acc = sum;
             }
         }
     }
@@ -161,10 +198,10 @@ simd! {
         let (quads, rest) = rows.as_chunks::<4>();
         let (out_quads, out_rest) = out.as_chunks_mut::<4>();
         for (quad, out) in quads.iter().zip(out_quads) {
-            let w0 = row_of(w, stride, chunks, quad[0]);
-            let w1 = row_of(w, stride, chunks, quad[1]);
-            let w2 = row_of(w, stride, chunks, quad[2]);
-            let w3 = row_of(w, stride, chunks, quad[3]);
+            let w0 = row_of::<LANES, H>(w, stride, chunks, quad[0]);
+            let w1 = row_of::<LANES, H>(w, stride, chunks, quad[1]);
+            let w2 = row_of::<LANES, H>(w, stride, chunks, quad[2]);
+            let w3 = row_of::<LANES, H>(w, stride, chunks, quad[3]);
             let mut sum = [[0.0; LANES]; 4];
             for ((((v, w0), w1), w2), w3) in v.iter().zip(w0).zip(w1).zip(w2).zip(w3) {
                 for l in 0..LANES {
@@ -180,7 +217,7 @@ simd! {
         }
         for (&row, out) in rest.iter().zip(out_rest) {
             let mut s = [0.0; LANES];
-            for (v, w0) in v.iter().zip(row_of(w, stride, chunks, row)) {
+            for (v, w0) in v.iter().zip(row_of::<LANES, H>(w, stride, chunks, row)) {
                 for l in 0..LANES {
                     s[l] += w0[l].widen() * v[l];
                 }
@@ -218,7 +255,7 @@ simd! {
             sign[..signs.len()].copy_from_slice(signs);
             // A short last block keeps stale rows, which a zero sign takes out.
             for (wide, &row) in buffer.chunks_exact_mut(chunks).zip(block) {
-                for (wide, narrow) in wide.iter_mut().zip(row_of(w, stride, chunks, row)) {
+                for (wide, narrow) in wide.iter_mut().zip(row_of::<LANES, H>(w, stride, chunks, row)) {
                     *wide = narrow.map(H::widen);
                 }
             }
@@ -249,14 +286,28 @@ fn lane_sum(n: usize, term: impl Fn(usize) -> f64) -> f64 {
     let mut sum = [0.0; LANES];
     let whole = n / LANES * LANES;
     for start in (0..whole).step_by(LANES) {
-        for l in 0..LANES {
-            sum[l] += term(start + l);
+        for (l, sum) in sum.iter_mut().enumerate() {
+            *sum += term(start + l);
         }
     }
     for i in whole..n {
         sum[i - whole] += term(i);
     }
     (sum[0] + sum[1]) + (sum[2] + sum[3])
+}
+
+simd! {
+    /// The smallest entry, infinite for none.
+    fn smallest [] [] (v: &[f64]) -> f64 {
+        let (groups, rest) = v.as_chunks::<LANES>();
+        let mut least = [f64::INFINITY; LANES];
+        for group in groups {
+            for l in 0..LANES {
+                least[l] = if group[l] < least[l] { group[l] } else { least[l] };
+            }
+        }
+        least.iter().chain(rest).fold(f64::INFINITY, |a, &b| if b < a { b } else { a })
+    }
 }
 
 simd! {
@@ -283,9 +334,9 @@ simd! {
             both.abs()
         };
         for start in (0..whole).step_by(LANES) {
-            for l in 0..LANES {
+            for (l, largest) in largest.iter_mut().enumerate() {
                 let e = entry(start + l);
-                largest[l] = if e > largest[l] { e } else { largest[l] };
+                *largest = if e > *largest { e } else { *largest };
             }
         }
         for i in whole..n {
@@ -334,24 +385,28 @@ mod tests {
     use super::*;
 
     fn matrix(n: usize, stride: usize) -> Vec<f64> {
-        (0..n * stride).map(|i| ((i * 7 + 3) % 23) as f64 - 11.0).collect()
+        (0..n * stride)
+            .map(|i| ((i * 7 + 3) % 23) as f64 - 11.0)
+            .collect()
     }
 
     // Small integers make every sum exact, so that any order of summation must agree.
     #[test]
     fn kernels_agree_with_plain_sums() {
-        let (n, stride) = (11, 12);
+        let (n, stride) = (37, 16);
         let w = matrix(n, stride);
-        let rows: Vec<u32> = vec![0, 2, 3, 5, 6, 9, 10];
+        let rows: Vec<u32> = (0..n as u32).filter(|i| i % 3 != 1).collect();
         let a: Vec<f64> = (0..n).map(|i| i as f64 - 4.0).collect();
         let b: Vec<f64> = (0..n).map(|i| (i * i) as f64).collect();
-        let mut acc = vec![[[0.0; LANES]; 2]; 3];
+        let mut acc = vec![[[0.0; GROUP]; 2]; 2];
         accumulate::<f64, 2>(&w, stride, &rows, &[&a, &b], &mut acc);
         for j in 0..stride {
             for (r, coef) in [&a, &b].into_iter().enumerate() {
-                let plain: f64 =
-                    rows.iter().map(|&i| coef[i as usize] * w[i as usize * stride + j]).sum();
-                assert_eq!(acc[j / LANES][r][j % LANES], plain);
+                let plain: f64 = rows
+                    .iter()
+                    .map(|&i| coef[i as usize] * w[i as usize * stride + j])
+                    .sum();
+                assert_eq!(acc[j / GROUP][r][j % GROUP], plain);
             }
         }
         let v: Vec<f64> = (0..8).map(|j| j as f64 - 3.0).collect();
@@ -361,7 +416,10 @@ mod tests {
             let plain: f64 = (0..8).map(|j| v[j] * w[i as usize * stride + j]).sum();
             assert_eq!(found, plain);
         }
-        let signs = [1.0, -1.0, 1.0, 1.0, -1.0, -1.0, 1.0];
+        let signs: Vec<f64> = rows
+            .iter()
+            .map(|i| if i % 2 == 0 { 1.0 } else { -1.0 })
+            .collect();
         let mut gram = vec![0.0; stride * stride];
         let used = 7;
         rank_update(&w, stride, used, &rows, &signs, &mut gram, &mut Vec::new());
@@ -369,7 +427,7 @@ mod tests {
             for q in 0..=p {
                 let plain: f64 = rows
                     .iter()
-                    .zip(signs)
+                    .zip(&signs)
                     .map(|(&i, s)| s * w[i as usize * stride + p] * w[i as usize * stride + q])
                     .sum();
                 assert_eq!(gram[p * stride + q], plain);

@@ -31,7 +31,11 @@ struct Sample {
 impl Sample {
     /// The sample of `φ(t) − t · slope` in place of `φ`.
     fn tilted(self, slope: f64) -> Self {
-        Self { step: self.step, value: self.value - self.step * slope, slope: self.slope - slope }
+        Self {
+            step: self.step,
+            value: self.value - self.step * slope,
+            slope: self.slope - slope,
+        }
     }
 }
 
@@ -66,7 +70,11 @@ pub(crate) struct LineSearch {
 impl LineSearch {
     /// Starts a search at `φ(0) = value`, `φ'(0) = slope < 0`, with first trial `step ≤ limit`.
     pub(crate) fn new(value: f64, slope: f64, step: f64, limit: f64) -> Self {
-        let origin = Sample { step: 0.0, value, slope };
+        let origin = Sample {
+            step: 0.0,
+            value,
+            slope,
+        };
         let step = step.min(limit);
         Self {
             origin,
@@ -90,7 +98,11 @@ impl LineSearch {
 
     /// Takes the value and the slope at [`LineSearch::step`].
     pub(crate) fn advance(&mut self, value: f64, slope: f64) -> Decision {
-        let trial = Sample { step: self.step, value, slope };
+        let trial = Sample {
+            step: self.step,
+            value,
+            slope,
+        };
         let line = FTOL * self.origin.slope;
         let decreased = value <= self.origin.value + self.step * line;
         if self.first_stage && decreased && slope >= 0.0 {
@@ -118,7 +130,11 @@ impl LineSearch {
             next
         };
         // Rounding can leave the interpolation undefined; the middle is always sensible.
-        self.step = if next.is_finite() { next } else { 0.5 * (self.best.step + trial.step) };
+        self.step = if next.is_finite() {
+            next
+        } else {
+            0.5 * (self.best.step + trial.step)
+        };
 
         let (best, other) = (self.best.step, self.other.step);
         if self.bracketed {
@@ -167,8 +183,11 @@ impl LineSearch {
             // Case 2: a lower value with a slope of the other sign. Bracketed too.
             let cubic = cubic_step(p, x, (p.step > x.step).into());
             let secant = secant_step(p, x);
-            next =
-                if (cubic - p.step).abs() > (secant - p.step).abs() { cubic } else { secant };
+            next = if (cubic - p.step).abs() > (secant - p.step).abs() {
+                cubic
+            } else {
+                secant
+            };
             self.bracketed = true;
         } else if p.slope.abs() < x.slope.abs() {
             // Case 3: a lower value and a flatter slope. The cubic may have no minimum.
@@ -185,7 +204,11 @@ impl LineSearch {
             if self.bracketed {
                 let chosen = if cubic_is_nearer { cubic } else { secant };
                 let guard = p.step + SHRINK * (other.step - p.step);
-                next = if p.step > x.step { chosen.min(guard) } else { chosen.max(guard) };
+                next = if p.step > x.step {
+                    chosen.min(guard)
+                } else {
+                    chosen.max(guard)
+                };
             } else {
                 let cubic_is_farther = (cubic - p.step).abs() > (secant - p.step).abs();
                 let chosen = if cubic_is_farther { cubic } else { secant };
@@ -279,7 +302,10 @@ mod tests {
             for start in [1e-3, 1e-1, 1e1, 1e3] {
                 let (step, _) = search(f, start, 1e10).expect("a step within twenty trials");
                 let ((f0, g0), (f1, g1)) = (f(0.0), f(step));
-                assert!(f1 <= f0 + FTOL * step * g0, "no sufficient decrease at {step}");
+                assert!(
+                    f1 <= f0 + FTOL * step * g0,
+                    "no sufficient decrease at {step}"
+                );
                 assert!(g1.abs() <= GTOL * g0.abs(), "no curvature at {step}");
             }
         }
@@ -300,7 +326,13 @@ mod tests {
     #[test]
     fn noise_ends_the_search_at_the_best_step() {
         // Constant up to noise: the interval closes on the only decrease seen.
-        let noisy = |t: f64| if t > 0.9 { (-1.0, -1.0) } else { (f64::from(t > 0.0), -1e-3) };
+        let noisy = |t: f64| {
+            if t > 0.9 {
+                (-1.0, -1.0)
+            } else {
+                (f64::from(t > 0.0), -1e-3)
+            }
+        };
         let (step, _) = search(noisy, 1.0, 1.0).expect("a step within twenty trials");
         assert!((step - 1.0).abs() < f64::EPSILON);
     }

@@ -20,7 +20,12 @@ impl Problem {
             let holds_a_point =
                 lower <= upper && lower < f64::INFINITY && upper > f64::NEG_INFINITY;
             if !holds_a_point {
-                return Err(LbfgsbError::Bounds { row, index, lower, upper });
+                return Err(LbfgsbError::Bounds {
+                    row,
+                    index,
+                    lower,
+                    upper,
+                });
             }
         }
         let mut bounds = lower.iter().chain(upper);
@@ -43,7 +48,11 @@ impl Problem {
     /// Checks the starting point of row number `row`.
     pub(crate) fn check_start(row: usize, x0: &[f64]) -> Result<(), LbfgsbError> {
         match x0.iter().position(|x| !x.is_finite()) {
-            Some(index) => Err(LbfgsbError::StartingPoint { row, index, found: x0[index] }),
+            Some(index) => Err(LbfgsbError::StartingPoint {
+                row,
+                index,
+                found: x0[index],
+            }),
             None => Ok(()),
         }
     }

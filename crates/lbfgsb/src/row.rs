@@ -30,7 +30,6 @@ pub(crate) struct Workspace {
     y: Vec<f64>,
     trial: Vec<f64>,
     by_column: Vec<f64>,
-    rows: Vec<u32>,
     free: Vec<bool>,
     path: Path,
     middle: Middle,
@@ -113,27 +112,22 @@ simd! {
 
 simd! {
     /// The longest step from `x` through `z` that stays in the box; at least one, as `z` does.
-    fn step_limit [] [] (x: &[f64], z: &[f64], lower: &[f64], upper: &[f64]) -> f64 {
+    fn step_limit [] [] (
+        x: &[f64],
+        z: &[f64],
+        lower: &[f64],
+        upper: &[f64],
+        ratios: &mut [f64],
+    ) -> f64 {
         let n = x.len();
-        let (z, lower, upper) = (&z[..n], &lower[..n], &upper[..n]);
-        let mut least = [UNBOUNDED_STEP; LANES];
-        let whole = n / LANES * LANES;
-        let ratio = |i: usize| {
-            let d = z[i] - x[i];
-            let bound = if d > 0.0 { upper[i] } else { lower[i] };
-            let ratio = (bound - x[i]) / d;
-            if d.abs() > 0.0 { ratio } else { UNBOUNDED_STEP }
-        };
-        for start in (0..whole).step_by(LANES) {
-            for l in 0..LANES {
-                let r = ratio(start + l);
-                least[l] = if r < least[l] { r } else { least[l] };
-            }
+        let (z, lower, upper, ratios) = (&z[..n], &lower[..n], &upper[..n], &mut ratios[..n]);
+        for i in 0..n {
+            let (d, low, up) = (z[i] - x[i], lower[i], upper[i]);
+            let ratio = ((if d > 0.0 { up } else { low }) - x[i]) / d;
+            // Also replaces the NaN of a variable that rests at a bound.
+            ratios[i] = if d.abs() > 0.0 { ratio } else { UNBOUNDED_STEP };
         }
-        for i in whole..n {
-            least[0] = least[0].min(ratio(i));
-        }
-        least.iter().fold(UNBOUNDED_STEP, |a, &b| a.min(b)).max(1.0)
+        kernels::smallest(ratios).clamp(1.0, UNBOUNDED_STEP)
     }
 }
 
@@ -252,13 +246,19 @@ impl Row {
 
     /// The smallest value seen.
     fn best_value(&self) -> f64 {
-        self.better.as_ref().map_or(self.value, |better| better.value)
+        self.better
+            .as_ref()
+            .map_or(self.value, |better| better.value)
     }
 
     /// Keeps a copy of a trial point that is better than all before.
     fn remember(&mut self, value: f64, x: &[f64], gradient: &[f64]) {
         if value < self.best_value() {
-            let better = Evaluated { x: x.to_vec(), gradient: gradient.to_vec(), value };
+            let better = Evaluated {
+                x: x.to_vec(),
+                gradient: gradient.to_vec(),
+                value,
+            };
             self.better = Some(better);
         }
     }
@@ -291,7 +291,11 @@ impl Row {
         } else if self.better.is_none() {
             // The search ended at a worse point, as rounding may make it.
             let (x, gradient) = (self.x.clone(), self.gradient.clone());
-            self.better = Some(Evaluated { x, gradient, value: self.value });
+            self.better = Some(Evaluated {
+                x,
+                gradient,
+                value: self.value,
+            });
         }
         let previous = std::mem::replace(&mut self.value, value);
         workspace.s.resize(n, 0.0);
@@ -338,11 +342,7 @@ impl Row {
     /// Finds a descent direction and starts a search along it.
     ///
     /// With `pair` the differences in the workspace are stored first, with that `θ`.
-    fn start_search(
-        &mut self,
-        mut pair: Option<f64>,
-        workspace: &mut Workspace,
-    ) -> Option<Status> {
+    fn start_search(&mut self, mut pair: Option<f64>, workspace: &mut Workspace) -> Option<Status> {
         loop {
             let found = self.find_target(pair.take(), workspace);
             self.slope = kernels::slope(&self.gradient, &self.z, &self.x);
@@ -354,15 +354,28 @@ impl Row {
             }
             self.history.reset();
         }
-        let Problem { lower, upper, constrained, boxed } = &self.problem;
+        let Problem {
+            lower,
+            upper,
+            constrained,
+            boxed,
+        } = &self.problem;
         let first = self.iterations == 0;
         let limit = match (*constrained, first) {
             (false, _) => UNBOUNDED_STEP,
             (true, true) => 1.0,
-            (true, false) => step_limit(&self.x, &self.z, lower, upper),
+            (true, false) => {
+                workspace.trial.resize(self.x.len(), 0.0);
+                step_limit(&self.x, &self.z, lower, upper, &mut workspace.trial)
+            }
         };
         let step = if first && !boxed {
-            let squared: f64 = self.z.iter().zip(&self.x).map(|(z, x)| (z - x).powi(2)).sum();
+            let squared: f64 = self
+                .z
+                .iter()
+                .zip(&self.x)
+                .map(|(z, x)| (z - x).powi(2))
+                .sum();
             squared.sqrt().recip().min(limit)
         } else {
             1.0
@@ -376,9 +389,23 @@ impl Row {
     ///
     /// Returns false when the model's matrices are not numerically positive definite.
     fn find_target(&mut self, pair: Option<f64>, workspace: &mut Workspace) -> bool {
-        let Workspace { s, y, by_column, rows, free, path, middle, subspace, history: scratch, .. } =
-            workspace;
-        let Problem { lower, upper, constrained, .. } = &self.problem;
+        let Workspace {
+            s,
+            y,
+            by_column,
+            free,
+            path,
+            middle,
+            subspace,
+            history: scratch,
+            ..
+        } = workspace;
+        let Problem {
+            lower,
+            upper,
+            constrained,
+            ..
+        } = &self.problem;
         let history = &mut self.history;
         let n = self.x.len();
         let start = path.start(&self.x, &self.gradient, lower, upper);
@@ -395,17 +422,28 @@ impl Row {
             if quasi_newton && !middle.form(history) {
                 return false;
             }
-            path.follow(start, &self.x, lower, upper, history, middle, &mut self.z, free);
-        }
-        rows.clear();
-        rows.extend((0..n).filter(|&i| free[i]).map(|i| i as u32));
-        if quasi_newton && !rows.is_empty() {
-            history.set_free(free, scratch);
-            let model = Model { x: &self.x, g: &self.gradient, lower, upper };
-            return subspace.minimize(model, path, history, middle, rows, &mut self.z);
+            path.follow(
+                start,
+                &self.x,
+                lower,
+                upper,
+                history,
+                middle,
+                &mut self.z,
+                free,
+            );
         }
         history.set_free(free, scratch);
-        for &row in rows.iter() {
+        if quasi_newton && !history.free_rows().is_empty() {
+            let model = Model {
+                x: &self.x,
+                g: &self.gradient,
+                lower,
+                upper,
+            };
+            return subspace.minimize(model, path, history, middle, &mut self.z);
+        }
+        for &row in history.free_rows() {
             let i = row as usize;
             let point = self.x[i] + path.time * path.direction[i];
             self.z[i] = point.max(lower[i]).min(upper[i]);

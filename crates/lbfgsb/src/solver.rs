@@ -54,7 +54,12 @@ impl Solver {
         }
         Problem::check_start(0, x0)?;
         let row = Row::new(Problem::new(0, lower, upper)?, x0.to_vec(), options);
-        Ok(Self { row, workspace: Workspace::default(), n, status: None })
+        Ok(Self {
+            row,
+            workspace: Workspace::default(),
+            n,
+            status: None,
+        })
     }
 
     /// Writes the point to evaluate.
@@ -64,7 +69,12 @@ impl Solver {
     /// [`LbfgsbError::Length`] if `out` has another length than the problem.
     pub fn point_into(&self, out: &mut [f64]) -> Result<(), LbfgsbError> {
         if out.len() != self.n {
-            return Err(length("Solver::point_into", "out", self.n.to_string(), out.len()));
+            return Err(length(
+                "Solver::point_into",
+                "out",
+                self.n.to_string(),
+                out.len(),
+            ));
         }
         self.row.point_into(out);
         Ok(())
@@ -82,7 +92,12 @@ impl Solver {
         }
         if gradient.len() != self.n {
             let expected = self.n.to_string();
-            return Err(length("Solver::advance", "gradient", expected, gradient.len()));
+            return Err(length(
+                "Solver::advance",
+                "gradient",
+                expected,
+                gradient.len(),
+            ));
         }
         self.status = self.row.advance(value, gradient, &mut self.workspace);
         Ok(self.status)
@@ -101,7 +116,8 @@ impl Solver {
     /// The best point so far; a problem that has not finished reports
     /// [`Status::MaxEvaluations`].
     pub fn into_solution(self) -> Solution {
-        self.row.into_solution(self.status.unwrap_or(Status::MaxEvaluations))
+        self.row
+            .into_solution(self.status.unwrap_or(Status::MaxEvaluations))
     }
 }
 
@@ -150,5 +166,10 @@ pub fn minimize(
 }
 
 fn length(op: &'static str, name: &'static str, expected: String, found: usize) -> LbfgsbError {
-    LbfgsbError::Length { op, name, expected, found }
+    LbfgsbError::Length {
+        op,
+        name,
+        expected,
+        found,
+    }
 }

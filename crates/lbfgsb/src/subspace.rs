@@ -41,7 +41,7 @@ pub(crate) struct Model<'a> {
 impl Subspace {
     /// Replaces the free entries of `z` (the Cauchy point) by those of the projected minimizer.
     ///
-    /// `rows` lists the free variables; the history must stand for the same set.
+    /// The history must stand for the variables that are free at the Cauchy point.
     /// Returns false when a system is not numerically positive definite.
     #[must_use]
     pub(crate) fn minimize(
@@ -50,9 +50,9 @@ impl Subspace {
         path: &Path,
         history: &History,
         middle: &Middle,
-        rows: &[u32],
         z: &mut [f64],
     ) -> bool {
+        let rows = history.free_rows();
         let solved = if rows.len() == model.x.len() {
             self.solve_unconstrained(path, history)
         } else {
@@ -96,7 +96,7 @@ impl Subspace {
             for (j, entry) in row.iter_mut().enumerate().take(len).skip(i) {
                 *entry = history.gram(Column::S(history.slot(i)), Column::Y(history.slot(j)));
             }
-            self.step.y[i] = path.p.s[i] * inverse_theta;
+            self.step.y[i] = path.p.s[history.slot(i)] * inverse_theta;
         }
         if !self.matrix.assume_factored() {
             return false;
@@ -108,7 +108,7 @@ impl Subspace {
             let yy: f64 = (0..len)
                 .map(|j| history.gram(Column::Y(slot), Column::Y(history.slot(j))) * u[j])
                 .sum();
-            v[i] = history.sy(slot, slot) * u[i] + inverse_theta * (yy - path.p.y[i]);
+            v[i] = history.diagonal()[slot] * u[i] + inverse_theta * (yy - path.p.y[slot]);
         }
         self.matrix.solve_transposed(v);
         self.coefficients.clear();
@@ -131,37 +131,46 @@ impl Subspace {
         let len = history.len();
         let theta = history.theta;
         let a = &mut self.step;
-        middle.apply(&path.c, a);
+        middle.apply(history, &path.c, a);
 
         self.matrix.clear(2 * len);
         self.rhs.clear();
         self.rhs.resize(self.matrix.stride, 0.0);
         let remaining = 1.0 - theta * path.time;
         for i in 0..len {
-            let slot_i = history.slot(i);
-            let mut r_y = remaining * path.p.y[i];
-            let mut r_s = remaining * path.p.s[i] / theta;
-            for j in 0..len {
-                let slot_j = history.slot(j);
-                let yy = history.gram(Column::Y(slot_i), Column::Y(slot_j));
-                let bound_ss = -history.gram(Column::S(slot_i), Column::S(slot_j));
-                // `R_F − L_A` for step i and gradient difference j, and the other way round.
-                let mixed = history.gram(Column::S(slot_i), Column::Y(slot_j));
-                let swapped = history.gram(Column::S(slot_j), Column::Y(slot_i));
-                let free_ss = history.ss(slot_i, slot_j) - bound_ss;
-                let free_sy = if i > j { mixed + history.sy(slot_i, slot_j) } else { mixed };
-                let free_ys = if j > i { swapped + history.sy(slot_j, slot_i) } else { swapped };
-                r_y += yy * a.y[j] + theta * free_ys * a.s[j];
-                r_s += free_sy * a.y[j] + theta * free_ss * a.s[j];
-                self.matrix.row_mut(i)[len + j] = swapped;
-                if j >= i {
-                    self.matrix.row_mut(i)[j] = yy / theta;
-                    self.matrix.row_mut(len + i)[len + j] = theta * bound_ss;
+            self.rhs[i] = remaining * path.p.y[i];
+            self.rhs[len + i] = remaining * path.p.s[i] / theta;
+        }
+        for i in 0..len {
+            let (gram_y, gram_s) = history.gram_rows(i);
+            let ss = history.ss(i);
+            let l_row = history.l_transposed(i);
+            // `gram` is a lower triangle: pairs in earlier slots, then the pair itself.
+            for (j, (from_y, from_s)) in gram_y.iter().zip(gram_s).enumerate() {
+                // Columns y_j and s_j of the row of y_i, then of the row of s_i.
+                let [yy, ys] = *from_y;
+                let [sy, minus_ss] = *from_s;
+                // `R_F − L_A` for step j and gradient difference i is in the lower triangle as the
+                // row of y_i, except on the diagonal.
+                let ys = if i == j { sy } else { ys };
+                let free_ys = ys + l_row[j];
+                let free_sy = sy + history.l_transposed(j)[i];
+                let free_ss = ss[j] + minus_ss;
+                self.rhs[i] += yy * a.y[j] + theta * free_ys * a.s[j];
+                self.rhs[len + i] += free_sy * a.y[j] + theta * free_ss * a.s[j];
+                if i != j {
+                    self.rhs[j] += yy * a.y[i] + theta * free_sy * a.s[i];
+                    self.rhs[len + j] += free_ys * a.y[i] + theta * free_ss * a.s[i];
                 }
+                self.matrix.row_mut(j)[i] = yy / theta;
+                self.matrix.row_mut(j)[len + i] = sy;
+                self.matrix.row_mut(i)[len + j] = ys;
+                self.matrix.row_mut(len + j)[len + i] = -theta * minus_ss;
             }
-            self.matrix.row_mut(i)[i] += middle.diagonal(i);
-            self.rhs[i] = -r_y;
-            self.rhs[len + i] = -theta * r_s;
+            self.matrix.row_mut(i)[i] += history.diagonal()[i];
+        }
+        for (k, entry) in self.rhs.iter_mut().enumerate() {
+            *entry *= if k < len { -1.0 } else { -theta };
         }
         if !self.matrix.factor(len) {
             return false;
@@ -174,9 +183,8 @@ impl Subspace {
         self.coefficients.clear();
         self.coefficients.resize(history.width(), 0.0);
         for i in 0..len {
-            let slot = history.slot(i);
-            self.coefficients[2 * slot] = (self.rhs[i] / theta + a.y[i]) / theta;
-            self.coefficients[2 * slot + 1] = self.rhs[len + i] / theta + a.s[i];
+            self.coefficients[2 * i] = (self.rhs[i] / theta + a.y[i]) / theta;
+            self.coefficients[2 * i + 1] = self.rhs[len + i] / theta + a.s[i];
         }
         true
     }
@@ -188,13 +196,19 @@ impl Subspace {
         let mut fraction = 1.0;
         let mut blocking = None;
         let cauchy = |i: usize| {
-            (model.x[i] + path.time * path.direction[i]).max(model.lower[i]).min(model.upper[i])
+            (model.x[i] + path.time * path.direction[i])
+                .max(model.lower[i])
+                .min(model.upper[i])
         };
         for (&row, &newton) in rows.iter().zip(&self.combination) {
             let i = row as usize;
             let from = cauchy(i);
             let step = newton - from;
-            let bound = if step > 0.0 { model.upper[i] } else { model.lower[i] };
+            let bound = if step > 0.0 {
+                model.upper[i]
+            } else {
+                model.lower[i]
+            };
             let room = bound - from;
             if step.abs() > 0.0 && (step * fraction).abs() > room.abs() {
                 fraction = room / step;

@@ -19,7 +19,10 @@ const ORACLE_TOLERANCE: f64 = 1e-8;
 fn golden() -> Vec<serde_json::Value> {
     let document: serde_json::Value =
         serde_json::from_str(include_str!("golden/scipy_lbfgsb.json")).expect("valid JSON");
-    document["problems"].as_array().expect("a list of problems").clone()
+    document["problems"]
+        .as_array()
+        .expect("a list of problems")
+        .clone()
 }
 
 fn check_against_scipy(history: Precision) {
@@ -31,19 +34,25 @@ fn check_against_scipy(history: Precision) {
         let expected = golden["value"].as_f64().expect("a number");
         let solution = problem.minimize(&golden_options(history));
         let name = problem.name;
-        eprintln!("{name}: {:e} {expected:e}, iterations {} {}, evaluations {} {} {:?}", solution.value,
-        solution.iterations, golden["iterations"], solution.evaluations, golden["evaluations"], solution.status);
-        assert!(solution.status.is_converged(), "{name}: {:?}", solution.status);
-        let tolerance =
-            if name.contains("singular") { SINGULAR_TOLERANCE } else { VALUE_TOLERANCE };
+        assert!(
+            solution.status.is_converged(),
+            "{name}: {:?}",
+            solution.status
+        );
+        let tolerance = if name.contains("singular") {
+            SINGULAR_TOLERANCE
+        } else {
+            VALUE_TOLERANCE
+        };
         assert!(
             (solution.value - expected).abs() <= tolerance * expected.abs().max(1.0),
             "{name}: {} against {expected}",
             solution.value
         );
-        for (what, found) in
-            [("iterations", solution.iterations), ("evaluations", solution.evaluations)]
-        {
+        for (what, found) in [
+            ("iterations", solution.iterations),
+            ("evaluations", solution.evaluations),
+        ] {
             let expected = golden[what].as_f64().expect("a number");
             // Two more, for runs so short that a factor means nothing.
             assert!(
@@ -86,6 +95,5 @@ fn objective_of_the_scalar_port() {
             ours.value,
             oracle.f
         );
-        eprintln!("{} {:e} {:e} {} {}", problem.name, ours.value, oracle.f, ours.iterations, oracle.iterations);
     }
 }

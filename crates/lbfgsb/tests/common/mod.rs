@@ -1,31 +1,36 @@
 //! Problems shared by the integration tests; the golden script defines the first ones in NumPy.
 
-#![expect(clippy::allow_attributes, reason = "every test file uses another part of this module")]
-#![allow(dead_code, reason = "every test file uses another part of this module")]
+#![expect(dead_code, reason = "every test file uses another part of this module")]
 
 use vaegis_lbfgsb::{Options, Precision, Solution, minimize};
 
 /// A function with its gradient.
-pub type Objective = fn(&[f64], &mut [f64]) -> f64;
+pub(crate) type Objective = fn(&[f64], &mut [f64]) -> f64;
 
-pub const INF: f64 = f64::INFINITY;
+pub(crate) const INF: f64 = f64::INFINITY;
 
 /// A named bounded problem.
-pub struct Problem {
-    pub name: &'static str,
-    pub objective: Objective,
-    pub x0: Vec<f64>,
-    pub lower: Vec<f64>,
-    pub upper: Vec<f64>,
+pub(crate) struct Problem {
+    pub(crate) name: &'static str,
+    pub(crate) objective: Objective,
+    pub(crate) x0: Vec<f64>,
+    pub(crate) lower: Vec<f64>,
+    pub(crate) upper: Vec<f64>,
 }
 
 impl Problem {
     fn new(name: &'static str, objective: Objective, x0: Vec<f64>, lower: f64, upper: f64) -> Self {
         let n = x0.len();
-        Self { name, objective, x0, lower: vec![lower; n], upper: vec![upper; n] }
+        Self {
+            name,
+            objective,
+            x0,
+            lower: vec![lower; n],
+            upper: vec![upper; n],
+        }
     }
 
-    pub fn minimize(&self, options: &Options) -> Solution {
+    pub(crate) fn minimize(&self, options: &Options) -> Solution {
         minimize(
             |x, g| {
                 assert_inside(x, &self.lower, &self.upper);
@@ -41,14 +46,17 @@ impl Problem {
 }
 
 /// Fails if a point lies outside its box by anything at all.
-pub fn assert_inside(x: &[f64], lower: &[f64], upper: &[f64]) {
+pub(crate) fn assert_inside(x: &[f64], lower: &[f64], upper: &[f64]) {
     for (i, ((x, lower), upper)) in x.iter().zip(lower).zip(upper).enumerate() {
-        assert!(lower <= x && x <= upper, "x[{i}] = {x} outside [{lower}, {upper}]");
+        assert!(
+            lower <= x && x <= upper,
+            "x[{i}] = {x} outside [{lower}, {upper}]"
+        );
     }
 }
 
 /// The options that the golden script uses.
-pub fn golden_options(history: Precision) -> Options {
+pub(crate) fn golden_options(history: Precision) -> Options {
     Options {
         memory: 10,
         pgtol: 1e-6,
@@ -60,9 +68,14 @@ pub fn golden_options(history: Precision) -> Options {
 }
 
 /// The problems of the golden script, in its order.
-pub fn problems() -> Vec<Problem> {
-    let mut extended =
-        Problem::new("extended_rosenbrock_25", extended_rosenbrock, vec![3.0; 25], -100.0, 100.0);
+pub(crate) fn problems() -> Vec<Problem> {
+    let mut extended = Problem::new(
+        "extended_rosenbrock_25",
+        extended_rosenbrock,
+        vec![3.0; 25],
+        -100.0,
+        100.0,
+    );
     extended.lower.iter_mut().step_by(2).for_each(|l| *l = 1.0);
     let mut beale_box = Problem::new("beale_box", beale, vec![1.0, 1.0], -4.5, 4.5);
     beale_box.upper[0] = 2.0;
@@ -76,12 +89,18 @@ pub fn problems() -> Vec<Problem> {
         Problem::new("ill_quadratic_40", ill_quadratic, vec![0.0; 40], -1.0, 2.5),
         Problem::new("trigonometric_10", trigonometric, vec![0.1; 10], 0.0, INF),
         Problem::new("dixon_price_12", dixon_price, vec![1.0; 12], 0.6, 10.0),
-        Problem::new("tridiagonal_plus_cosine_60", tridiagonal, vec![0.2; 60], 0.0, 0.6),
+        Problem::new(
+            "tridiagonal_plus_cosine_60",
+            tridiagonal,
+            vec![0.2; 60],
+            0.0,
+            0.6,
+        ),
     ]
 }
 
 /// The driver problem of the L-BFGS-B distribution: `(x_0−1)² + 4 Σ (x_i − x_{i−1}²)²`.
-pub fn extended_rosenbrock(x: &[f64], g: &mut [f64]) -> f64 {
+pub(crate) fn extended_rosenbrock(x: &[f64], g: &mut [f64]) -> f64 {
     g.fill(0.0);
     g[0] = 2.0 * (x[0] - 1.0);
     let mut f = (x[0] - 1.0).powi(2);
@@ -94,7 +113,7 @@ pub fn extended_rosenbrock(x: &[f64], g: &mut [f64]) -> f64 {
     f
 }
 
-pub fn rosenbrock(x: &[f64], g: &mut [f64]) -> f64 {
+pub(crate) fn rosenbrock(x: &[f64], g: &mut [f64]) -> f64 {
     g.fill(0.0);
     let mut f = 0.0;
     for i in 1..x.len() {
@@ -196,15 +215,15 @@ fn chain(x: &[f64], g: &mut [f64]) -> f64 {
 }
 
 /// A fixed sequence of numbers in [0, 1), for inputs that only need to look arbitrary.
-pub struct Arbitrary(u64);
+pub(crate) struct Arbitrary(u64);
 
 impl Arbitrary {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// SplitMix64.
-    pub fn next(&mut self) -> f64 {
+    pub(crate) fn next(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -212,7 +231,7 @@ impl Arbitrary {
         ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    pub fn vector(&mut self, n: usize, low: f64, high: f64) -> Vec<f64> {
+    pub(crate) fn vector(&mut self, n: usize, low: f64, high: f64) -> Vec<f64> {
         (0..n).map(|_| low + (high - low) * self.next()).collect()
     }
 }

@@ -1,0 +1,747 @@
+//! Laws of the optimizer: optimality on quadratics, the box, independence of rows and threads,
+//! closed forms, and clean ends on bad input.
+
+mod common;
+
+use common::{Arbitrary, INF, Problem, assert_inside, extended_rosenbrock, problems, rosenbrock};
+use proptest::prelude::*;
+use vaegis_lbfgsb::{Batch, LbfgsbError, Options, Precision, Solution, Solver, Status, minimize};
+
+/// The residual that the acceptance list asks for on quadratics.
+const KKT_TOLERANCE: f64 = 1e-6;
+/// The projected gradient stops at 1e-9 in the closed forms, on curvatures of order one.
+const CLOSED_FORM_TOLERANCE: f64 = 1e-7;
+
+fn tight(history: Precision) -> Options {
+    Options {
+        factr: 0.0,
+        pgtol: 1e-7,
+        history,
+        ..Options::default()
+    }
+}
+
+/// `½ xᵀ(BᵀB + c I)x − bᵀx`.
+struct Quadratic {
+    n: usize,
+    rows: Vec<f64>,
+    shift: f64,
+    b: Vec<f64>,
+}
+
+impl Quadratic {
+    fn random(n: usize, source: &mut Arbitrary) -> Self {
+        Self {
+            n,
+            rows: source.vector(n * n, -1.0, 1.0),
+            shift: 0.05 + source.next(),
+            b: source.vector(n, -3.0, 3.0),
+        }
+    }
+
+    fn evaluate(&self, x: &[f64], g: &mut [f64]) -> f64 {
+        let mut f = 0.0;
+        for ((g, x), b) in g.iter_mut().zip(x).zip(&self.b) {
+            *g = self.shift * x - b;
+            f += 0.5 * self.shift * x * x - b * x;
+        }
+        for row in self.rows.chunks_exact(self.n) {
+            let product: f64 = row.iter().zip(x).map(|(a, x)| a * x).sum();
+            f += 0.5 * product * product;
+            for (g, a) in g.iter_mut().zip(row) {
+                *g += a * product;
+            }
+        }
+        f
+    }
+}
+
+/// Largest violation of the first-order conditions in the box.
+fn kkt_residual(x: &[f64], g: &[f64], lower: &[f64], upper: &[f64]) -> f64 {
+    let entries = x.iter().zip(g).zip(lower.iter().zip(upper));
+    entries.fold(0.0, |worst: f64, ((x, g), (lower, upper))| {
+        worst.max((x - (x - g).max(*lower).min(*upper)).abs())
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Box quadratics of every kind of bound: none, one-sided, two-sided and fixed.
+    #[test]
+    fn box_quadratics_reach_a_kkt_point(n in 1_usize..=50, seed: u64, memory in 1_usize..30) {
+        let mut source = Arbitrary::new(seed);
+        let quadratic = Quadratic::random(n, &mut source);
+        let (mut lower, mut upper) = (vec![-INF; n], vec![INF; n]);
+        for i in 0..n {
+            let (a, b) = (4.0 * source.next() - 2.0, 4.0 * source.next() - 2.0);
+            match (source.next() * 5.0) as usize {
+                0 => {}
+                1 => lower[i] = a,
+                2 => upper[i] = a,
+                3 => (lower[i], upper[i]) = (a, a),
+                _ => (lower[i], upper[i]) = (a.min(b), a.max(b)),
+            }
+        }
+        let x0 = source.vector(n, -5.0, 5.0);
+        for history in [Precision::F64, Precision::F32] {
+            let options = Options { memory, ..tight(history) };
+            let solution = minimize(
+                |x, g| {
+                    assert_inside(x, &lower, &upper);
+                    quadratic.evaluate(x, g)
+                },
+                &x0,
+                &lower,
+                &upper,
+                &options,
+            );
+            let s = solution.expect("a valid problem");
+            let residual = kkt_residual(&s.x, &s.gradient, &lower, &upper);
+            prop_assert!(residual < KKT_TOLERANCE, "{residual:e} with {:?} {history:?}", s.status);
+        }
+    }
+}
+
+#[test]
+fn driver_problem_of_the_reference() {
+    let n = 25;
+    let lower: Vec<f64> = (0..n)
+        .map(|i| if i % 2 == 0 { 1.0 } else { -100.0 })
+        .collect();
+    let options = Options::default();
+    let s = minimize(
+        extended_rosenbrock,
+        &vec![3.0; n],
+        &lower,
+        &vec![100.0; n],
+        &options,
+    )
+    .expect("a valid problem");
+    assert!(s.value < 1e-8, "{}", s.value);
+}
+
+#[test]
+fn rosenbrock_without_bounds() {
+    let n = 20;
+    let x0 = [-1.2, 1.0].repeat(n / 2);
+    let s = minimize(
+        rosenbrock,
+        &x0,
+        &vec![-INF; n],
+        &vec![INF; n],
+        &tight(Precision::F64),
+    )
+    .expect("a valid problem");
+    assert_eq!(s.status, Status::ConvergedGradient);
+    assert!(s.x.iter().all(|x| (x - 1.0).abs() < 1e-6), "{:?}", s.x);
+}
+
+#[test]
+fn fixed_variables_stay_and_the_rest_is_minimized() {
+    // x₁ is pinned at 3, hence x₀² wants to be 3.
+    let s = minimize(
+        |x, g| {
+            let t = x[1] - x[0] * x[0];
+            g.copy_from_slice(&[-4.0 * x[0] * t, 2.0 * t]);
+            t * t
+        },
+        &[1.0, 17.0],
+        &[-INF, 3.0],
+        &[INF, 3.0],
+        &tight(Precision::F64),
+    )
+    .expect("a valid problem");
+    assert!((s.x[0] - 3.0_f64.sqrt()).abs() < 1e-6);
+    assert_eq!(s.x[1].to_bits(), 3.0_f64.to_bits());
+}
+
+#[test]
+fn a_box_of_one_point_ends_at_once() {
+    let s = minimize(
+        rosenbrock,
+        &[9.0, 9.0],
+        &[0.5; 2],
+        &[0.5; 2],
+        &Options::default(),
+    )
+    .expect("a valid problem");
+    assert_eq!(
+        (s.x, s.evaluations, s.status),
+        (vec![0.5; 2], 1, Status::ConvergedGradient)
+    );
+}
+
+#[test]
+fn an_infeasible_start_is_projected() {
+    let solver = Solver::new(
+        &[-7.0, 0.25, 9.0],
+        &[0.0; 3],
+        &[1.0; 3],
+        &Options::default(),
+    )
+    .expect("valid");
+    let mut x = vec![f64::NAN; 3];
+    solver.point_into(&mut x).expect("matching length");
+    assert_eq!(x, [0.0, 0.25, 1.0]);
+}
+
+#[test]
+fn invalid_input_is_named() {
+    let options = Options::default();
+    let batch = |x0: &[f64], lower: &[f64], upper: &[f64], options: &Options| {
+        Batch::new(x0, lower, upper, 2, options).err()
+    };
+    let (zero, one, four) = ([0.0; 2], [1.0; 2], [0.5; 4]);
+    for (found, expected) in [
+        (batch(&four, &[0.0, 2.0], &one, &options), "variable 1"),
+        (batch(&four, &[0.0, f64::NAN], &one, &options), "variable 1"),
+        (
+            batch(&four, &[INF, 0.0], &[INF, 1.0], &options),
+            "variable 0",
+        ),
+        (
+            batch(&[0.0, 0.0, f64::NAN, 0.0], &zero, &one, &options),
+            "row 1: x0[0]",
+        ),
+        (batch(&[0.0; 3], &zero, &one, &options), "`x0`"),
+        (batch(&four, &[0.0; 3], &one, &options), "`lower`"),
+        (batch(&four, &zero, &[1.0; 5], &options), "`upper`"),
+        (
+            batch(
+                &four,
+                &zero,
+                &one,
+                &Options {
+                    memory: 0,
+                    ..options.clone()
+                },
+            ),
+            "`memory`",
+        ),
+        (
+            batch(
+                &four,
+                &zero,
+                &one,
+                &Options {
+                    factr: -1.0,
+                    ..options.clone()
+                },
+            ),
+            "`factr`",
+        ),
+        (
+            batch(
+                &four,
+                &zero,
+                &one,
+                &Options {
+                    pgtol: f64::NAN,
+                    ..options.clone()
+                },
+            ),
+            "`pgtol`",
+        ),
+    ] {
+        let message = found.expect("the input is invalid").to_string();
+        assert!(
+            message.contains(expected),
+            "{message:?} does not name {expected}"
+        );
+    }
+    let mut batch = Batch::new(&four, &zero, &one, 2, &options).expect("valid");
+    let error = batch
+        .advance(&[0.0], &[0.0; 4])
+        .expect_err("one value is missing");
+    assert!(matches!(
+        error,
+        LbfgsbError::Length {
+            name: "values",
+            found: 1,
+            ..
+        }
+    ));
+    let error = batch
+        .advance(&[0.0; 2], &[0.0; 3])
+        .expect_err("one entry is missing");
+    assert!(matches!(
+        error,
+        LbfgsbError::Length {
+            name: "gradients",
+            found: 3,
+            ..
+        }
+    ));
+    let mut solver = Solver::new(&zero, &zero, &one, &options).expect("valid");
+    assert_eq!(
+        solver.advance(0.0, &zero),
+        Ok(Some(Status::ConvergedGradient))
+    );
+    assert_eq!(solver.advance(0.0, &zero), Err(LbfgsbError::Finished));
+}
+
+/// A batch of unlike rows: nonconvex, with saturating features and a box that differs by row.
+fn evaluate_row(row: usize, x: &[f64], g: &mut [f64]) -> f64 {
+    let n = x.len();
+    g.fill(0.0);
+    let mut f = 0.0;
+    for i in 0..n {
+        let next = (i + 1) % n;
+        let u = 2.0 * x[i] - x[next] + 0.1 * (row + i) as f64 % 1.7 - 0.8;
+        let r = u.tanh() - 0.3;
+        f += 0.5 * r * r;
+        let back = r * (1.0 - u.tanh().powi(2));
+        g[i] += 2.0 * back;
+        g[next] -= back;
+    }
+    let weight = 0.02 * (row % 5) as f64;
+    for (g, x) in g.iter_mut().zip(x) {
+        f += 0.5 * weight * x * x;
+        *g += weight * x;
+    }
+    f
+}
+
+struct Rows {
+    n: usize,
+    x0: Vec<f64>,
+    lower: Vec<f64>,
+    upper: Vec<f64>,
+}
+
+impl Rows {
+    fn new(rows: usize, n: usize) -> Self {
+        let mut source = Arbitrary::new(5);
+        let lower: Vec<f64> = (0..rows * n)
+            .map(|i| {
+                if (i / n).is_multiple_of(3) {
+                    -INF
+                } else {
+                    -source.next()
+                }
+            })
+            .collect();
+        let upper = lower
+            .iter()
+            .map(|l| if l.is_finite() { l + 1.0 } else { INF })
+            .collect();
+        Self {
+            n,
+            x0: vec![0.01; rows * n],
+            lower,
+            upper,
+        }
+    }
+
+    fn batch(&self, options: &Options) -> Batch {
+        Batch::new(&self.x0, &self.lower, &self.upper, self.n, options).expect("valid")
+    }
+
+    fn run(&self, options: &Options) -> Vec<Solution> {
+        let n = self.n;
+        self.batch(options).run(|rows, points, values, gradients| {
+            for (k, &row) in rows.iter().enumerate() {
+                let span = k * n..(k + 1) * n;
+                values[k] = evaluate_row(row, &points[span.clone()], &mut gradients[span]);
+            }
+        })
+    }
+}
+
+#[test]
+fn rows_are_bit_identical_alone_in_a_batch_and_on_any_number_of_threads() {
+    let (num_rows, n) = (23, 37);
+    let rows = Rows::new(num_rows, n);
+    for history in [Precision::F64, Precision::F32] {
+        let options = Options {
+            memory: 7,
+            history,
+            max_iterations: 60,
+            ..Options::default()
+        };
+        let batch = rows.run(&options);
+        assert_eq!(batch.len(), num_rows);
+        for threads in [1, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            let other = pool.expect("a thread pool").install(|| rows.run(&options));
+            assert_eq!(other, batch, "{threads} threads");
+        }
+        for (row, in_batch) in batch.iter().enumerate() {
+            let span = row * n..(row + 1) * n;
+            let alone = minimize(
+                |x, g| evaluate_row(row, x, g),
+                &rows.x0[span.clone()],
+                &rows.lower[span.clone()],
+                &rows.upper[span],
+                &options,
+            );
+            assert_eq!(&alone.expect("valid"), in_batch, "row {row}");
+        }
+    }
+}
+
+#[test]
+fn finished_rows_leave_the_batch() {
+    let rows = Rows::new(12, 9);
+    let mut batch = rows.batch(&Options::default());
+    let (mut points, mut seen) = (Vec::new(), Vec::new());
+    while batch.num_active() > 0 {
+        let before = batch.active_rows().to_vec();
+        assert!(before.is_sorted());
+        batch.points_into(&mut points);
+        assert_eq!(points.len(), before.len() * 9);
+        let mut gradients = vec![0.0; points.len()];
+        let values: Vec<f64> = before
+            .iter()
+            .zip(points.chunks(9).zip(gradients.chunks_mut(9)))
+            .map(|(&row, (x, g))| {
+                assert_inside(x, &rows.lower[row * 9..][..9], &rows.upper[row * 9..][..9]);
+                evaluate_row(row, x, g)
+            })
+            .collect();
+        let finished = batch
+            .advance(&values, &gradients)
+            .expect("matching lengths");
+        let gone: Vec<usize> = finished.iter().map(|f| f.row).collect();
+        let rest: Vec<usize> = before
+            .iter()
+            .copied()
+            .filter(|r| !gone.contains(r))
+            .collect();
+        assert_eq!(batch.active_rows(), rest);
+        seen.extend(gone);
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, (0..12).collect::<Vec<_>>());
+}
+
+#[test]
+fn f32_calls_agree_with_f64_calls_on_f32_numbers() {
+    let rows = Rows::new(6, 9);
+    let drive = |narrow: bool| {
+        let mut batch = rows.batch(&Options {
+            max_iterations: 30,
+            ..Options::default()
+        });
+        let (mut points, mut solutions) = (Vec::new(), vec![None; 6]);
+        let mut points_f32 = Vec::new();
+        while batch.num_active() > 0 {
+            batch.points_into(&mut points);
+            batch.points_into_f32(&mut points_f32);
+            let rounded: Vec<f32> = points.iter().map(|&x| x as f32).collect();
+            assert_eq!(rounded, points_f32);
+            let mut gradients = vec![0.0; points.len()];
+            let values: Vec<f64> = batch
+                .active_rows()
+                .iter()
+                .zip(points.chunks(9).zip(gradients.chunks_mut(9)))
+                .map(|(&row, (x, g))| evaluate_row(row, x, g))
+                .collect();
+            let gradients: Vec<f32> = gradients.iter().map(|&g| g as f32).collect();
+            let finished = if narrow {
+                batch.advance_f32(&values, &gradients)
+            } else {
+                let wide: Vec<f64> = gradients.iter().map(|&g| f64::from(g)).collect();
+                batch.advance(&values, &wide)
+            };
+            for f in finished.expect("matching lengths") {
+                solutions[f.row] = Some(f.solution);
+            }
+        }
+        solutions
+    };
+    assert_eq!(drive(true), drive(false));
+}
+
+#[test]
+fn an_objective_that_turns_nan_ends_with_the_best_point() {
+    // Finite for five evaluations, NaN ever after.
+    let mut calls = 0;
+    let mut best = INF;
+    let s = minimize(
+        |x, g| {
+            calls += 1;
+            let f = rosenbrock(x, g);
+            if calls > 5 {
+                g.fill(f64::NAN);
+                return f64::NAN;
+            }
+            best = best.min(f);
+            f
+        },
+        &[-1.2, 1.0],
+        &[-INF; 2],
+        &[INF; 2],
+        &Options::default(),
+    )
+    .expect("valid");
+    assert_eq!(s.status, Status::NonFinite);
+    assert_eq!(s.value.to_bits(), best.to_bits());
+    assert_eq!(rosenbrock(&s.x, &mut [0.0; 2]).to_bits(), best.to_bits());
+    assert!(s.gradient.iter().all(|g| g.is_finite()));
+}
+
+#[test]
+fn a_wall_of_infinity_is_backed_away_from() {
+    // −log(1 − x) − 3x is not finite from 1 on; its minimum is at 2/3.
+    for wall in [f64::INFINITY, f64::NAN, f64::NEG_INFINITY] {
+        let s = minimize(
+            |x, g| {
+                if x[0] >= 1.0 {
+                    g[0] = wall;
+                    return wall;
+                }
+                g[0] = 1.0 / (1.0 - x[0]) - 3.0;
+                -(1.0 - x[0]).ln() - 3.0 * x[0]
+            },
+            &[-40.0],
+            &[-INF],
+            &[INF],
+            &Options::default(),
+        )
+        .expect("valid");
+        assert!(s.status.is_converged(), "{:?}", s.status);
+        assert!((s.x[0] - 2.0 / 3.0).abs() < 1e-5, "{}", s.x[0]);
+    }
+}
+
+#[test]
+fn a_start_that_is_not_finite_ends_at_once() {
+    for bad in [f64::NAN, INF] {
+        let s = minimize(|_, _| bad, &[0.5], &[0.0], &[1.0], &Options::default()).expect("valid");
+        assert_eq!((s.status, s.evaluations), (Status::NonFinite, 1));
+        assert_eq!(s.x, [0.5]);
+    }
+}
+
+#[test]
+fn limits_are_kept_exactly() {
+    for limit in 1..12 {
+        let run = |options: Options| {
+            minimize(rosenbrock, &[-1.2, 1.0], &[-INF; 2], &[INF; 2], &options).expect("valid")
+        };
+        let s = run(Options {
+            max_evaluations: limit,
+            ..Options::default()
+        });
+        assert_eq!((s.status, s.evaluations), (Status::MaxEvaluations, limit));
+        let s = run(Options {
+            max_iterations: limit,
+            ..Options::default()
+        });
+        assert_eq!((s.status, s.iterations), (Status::MaxIterations, limit));
+    }
+}
+
+#[test]
+fn the_solution_is_the_best_point_evaluated() {
+    for Problem {
+        name,
+        objective,
+        x0,
+        lower,
+        upper,
+    } in problems()
+    {
+        for max_evaluations in [3, 10, 2000] {
+            let mut best = INF;
+            let options = Options {
+                max_evaluations,
+                ..Options::default()
+            };
+            let s = minimize(
+                |x, g| {
+                    let f = objective(x, g);
+                    best = best.min(f);
+                    f
+                },
+                &x0,
+                &lower,
+                &upper,
+                &options,
+            )
+            .expect("valid");
+            let mut g = vec![0.0; x0.len()];
+            assert_eq!(s.value.to_bits(), best.to_bits(), "{name}");
+            assert_eq!(objective(&s.x, &mut g).to_bits(), best.to_bits(), "{name}");
+            assert_eq!(g, s.gradient, "{name}");
+        }
+    }
+}
+
+#[test]
+fn an_objective_in_f32_ends_cleanly_at_the_best_point() {
+    for Problem {
+        name,
+        objective,
+        x0,
+        lower,
+        upper,
+    } in problems()
+    {
+        for history in [Precision::F64, Precision::F32] {
+            let mut best = INF;
+            let options = Options {
+                history,
+                ..Options::default()
+            };
+            let s = minimize(
+                |x, g| {
+                    let f = f64::from(objective(x, g) as f32);
+                    g.iter_mut().for_each(|g| *g = f64::from(*g as f32));
+                    best = best.min(f);
+                    f
+                },
+                &x0,
+                &lower,
+                &upper,
+                &options,
+            )
+            .expect("valid");
+            let allowed = [Status::LineSearchFailed, Status::MaxIterations];
+            assert!(
+                s.status.is_converged() || allowed.contains(&s.status),
+                "{name} {:?}",
+                s.status
+            );
+            assert_eq!(s.value.to_bits(), best.to_bits(), "{name}");
+            let exact = minimize(objective, &x0, &lower, &upper, &options).expect("valid");
+            // A few units in the last place of f32, or of the squares of residuals that f32 noise
+            // leaves.
+            let scale = exact.value.abs().max(1.0);
+            assert!(
+                s.value - exact.value < 1e-5 * scale,
+                "{name}: {} {}",
+                s.value,
+                exact.value
+            );
+        }
+    }
+}
+
+/// A linear-Gaussian encoder `2x`, σ = ½, one unit from its target: divergence
+/// `½ ((2d − 1) / ½)²`, as a penalized problem in one variable.
+fn scalar_attack(weight: f64, squared: bool) -> Solution {
+    let options = Options {
+        pgtol: 1e-9,
+        ..Options::default()
+    };
+    minimize(
+        |d, g| {
+            let r = 2.0 * d[0] - 1.0;
+            let norm = d[0].abs();
+            let (penalty, slope) = if squared {
+                (d[0] * d[0], 2.0 * d[0])
+            } else {
+                (norm, d[0] / norm.max(1e-12))
+            };
+            g[0] = 8.0 * r + weight * slope;
+            2.0 * r * r + weight * penalty
+        },
+        &[1e-8],
+        &[-1.0],
+        &[1.0],
+        &options,
+    )
+    .expect("valid")
+}
+
+#[test]
+fn scalar_attacks_have_their_closed_forms() {
+    let s = scalar_attack(1.0, true);
+    assert!(
+        (s.x[0] - 4.0 / 9.0).abs() < CLOSED_FORM_TOLERANCE,
+        "{}",
+        s.x[0]
+    );
+    assert!(
+        (s.value - 2.0 / 9.0).abs() < CLOSED_FORM_TOLERANCE,
+        "{}",
+        s.value
+    );
+    let s = scalar_attack(1.0, false);
+    assert!(
+        (s.x[0] - 0.4375).abs() < CLOSED_FORM_TOLERANCE,
+        "{}",
+        s.x[0]
+    );
+    assert!(
+        (s.value - 0.46875).abs() < CLOSED_FORM_TOLERANCE,
+        "{}",
+        s.value
+    );
+    for weight in [8.0, 20.0, 1e6] {
+        let s = scalar_attack(weight, false);
+        // Within the smoothing of the norm, whatever the kink does to the line search.
+        assert!(s.x[0].abs() <= 1e-8, "weight {weight}: {}", s.x[0]);
+        assert!(
+            (s.value - 2.0).abs() <= weight * 1e-8,
+            "weight {weight}: {}",
+            s.value
+        );
+    }
+}
+
+#[test]
+fn stronger_penalties_trade_norm_for_divergence() {
+    // `½ ‖W d − b‖² + λ ‖d‖` with a well-conditioned W.
+    let n = 6;
+    let mut source = Arbitrary::new(11);
+    let w = source.vector(n * n, -1.0, 1.0);
+    let b = source.vector(n, -2.0, 2.0);
+    let divergence = |d: &[f64], g: &mut [f64]| {
+        g.fill(0.0);
+        let mut f = 0.0;
+        for (i, row) in w.chunks_exact(n).enumerate() {
+            let r = row.iter().zip(d).map(|(w, d)| w * d).sum::<f64>() + 2.0 * d[i] - b[i];
+            f += 0.5 * r * r;
+            for (g, w) in g.iter_mut().zip(row) {
+                *g += w * r;
+            }
+            g[i] += 2.0 * r;
+        }
+        f
+    };
+    let start = divergence(&vec![0.0; n], &mut vec![0.0; n]);
+    let weights: Vec<f64> = (-20..=8).map(|k| f64::from(k).exp2()).collect();
+    let mut cells = Vec::new();
+    for &weight in &weights {
+        let s = minimize(
+            |d, g| {
+                let f = divergence(d, g);
+                let norm = d.iter().map(|d| d * d).sum::<f64>().sqrt();
+                for (g, d) in g.iter_mut().zip(d) {
+                    *g += weight * d / norm.max(1e-12);
+                }
+                f + weight * norm
+            },
+            &vec![1e-8; n],
+            &vec![-3.0; n],
+            &vec![3.0; n],
+            &Options {
+                pgtol: 1e-9,
+                ..Options::default()
+            },
+        )
+        .expect("valid");
+        let norm = s.x.iter().map(|d| d * d).sum::<f64>().sqrt();
+        assert!(s.value <= start + 1e-6, "weight {weight}");
+        cells.push((norm, divergence(&s.x, &mut vec![0.0; n]), s.value));
+    }
+    // Slack for the optimizer's accuracy and for the start's norm of 2.4e-8 where nothing is gained.
+    let slack = 1e-6;
+    for pair in cells.windows(2) {
+        assert!(pair[1].0 <= pair[0].0 + slack, "norm {pair:?}");
+        assert!(pair[1].1 >= pair[0].1 - slack, "divergence {pair:?}");
+        assert!(pair[1].2 >= pair[0].2 - slack, "objective {pair:?}");
+    }
+    for (k, triple) in cells.windows(3).enumerate() {
+        let rise =
+            |i: usize| (triple[i + 1].2 - triple[i].2) / (weights[k + i + 1] - weights[k + i]);
+        // Differences of values at steps down to 1e-6 magnify their error.
+        if weights[k] > 1e-3 {
+            assert!(rise(1) <= rise(0) + 1e-4, "not concave at {}", weights[k]);
+        }
+    }
+}
