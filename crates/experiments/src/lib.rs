@@ -1,1 +1,20 @@
-//! Reproduction: the registry of experiments and the vaegis program.
+//! Reproduction: the registry of experiments and the machinery that runs them.
+//!
+//! An experiment is one unit struct that implements [`Experiment`] and stands in
+//! [`registry::EXPERIMENTS`]. The program `vaegis` in this package lists, runs
+//! and shows them; `cargo xtask reproduce` builds and starts it.
+
+pub mod claims;
+pub mod commands;
+pub mod context;
+pub mod model_cache;
+pub mod pool;
+pub mod progress;
+pub mod registry;
+pub mod stage;
+pub mod tier;
+pub mod tour;
+
+pub use context::RunCtx;
+pub use registry::Experiment;
+pub use tier::Tier;

@@ -1,0 +1,100 @@
+//! Verdicts over seeds.
+//!
+//! A claim is judged on one number per seed. With three seeds the 95 % interval
+//! is wide (Student's t with two degrees of freedom), so "inconclusive" is a
+//! common and honest verdict.
+
+use anyhow::Result;
+use vaegis_report::{Claim, ClaimResult, Verdict};
+use vaegis_theory::stats::{Estimate, t_interval};
+
+/// Level of all intervals.
+pub const LEVEL: f64 = 0.95;
+
+/// The mean over seeds with its t interval. A single value has no interval.
+pub fn over_seeds(values: &[f64]) -> Estimate {
+    t_interval(values, LEVEL).unwrap_or_else(|_| {
+        let value = values.iter().sum::<f64>() / values.len().max(1) as f64;
+        Estimate {
+            value,
+            lower: f64::NEG_INFINITY,
+            upper: f64::INFINITY,
+            level: LEVEL,
+        }
+    })
+}
+
+/// Judges "the quantity is above `threshold`": it holds when the interval over
+/// seeds lies above, fails when it lies below.
+///
+/// # Errors
+/// The report refuses the interval.
+pub fn above(
+    claim: Claim,
+    per_seed: &[(u64, f64)],
+    threshold: f64,
+    what: &str,
+) -> Result<ClaimResult> {
+    let values: Vec<f64> = per_seed.iter().map(|(_, v)| *v).collect();
+    let estimate = over_seeds(&values);
+    let verdict = if !values.iter().all(|v| v.is_finite()) {
+        Verdict::Inconclusive
+    } else if estimate.lower > threshold {
+        Verdict::Holds
+    } else if estimate.upper < threshold {
+        Verdict::Fails
+    } else {
+        Verdict::Inconclusive
+    };
+    let observed = format!(
+        "{what}: mean {:.4} over {} seeds",
+        estimate.value,
+        values.len()
+    );
+    let result = ClaimResult::new(claim, verdict, &observed).with_seeds(per_seed.to_vec());
+    Ok(if estimate.lower.is_finite() {
+        result.with_interval(estimate.lower, estimate.upper, LEVEL)
+    } else {
+        result
+    })
+}
+
+/// Judges "there is no exception": it fails with the first one.
+pub fn never(claim: Claim, exceptions: usize, cases: usize, what: &str) -> ClaimResult {
+    let verdict = match (exceptions, cases) {
+        (_, 0) => Verdict::NotRun,
+        (0, _) => Verdict::Holds,
+        _ => Verdict::Fails,
+    };
+    ClaimResult::new(claim, verdict, &format!("{exceptions} of {cases} {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claim() -> Claim {
+        Claim::new("c", "statement", "source", "predicate")
+    }
+
+    #[test]
+    fn verdicts_need_the_whole_interval() {
+        let judge = |values: &[f64]| {
+            let seeds: Vec<(u64, f64)> = values.iter().map(|v| (0, *v)).collect();
+            above(claim(), &seeds, 0.0, "x").expect("judged").verdict
+        };
+        assert_eq!(judge(&[1.0, 1.1, 0.9]), Verdict::Holds);
+        assert_eq!(judge(&[-1.0, -1.1, -0.9]), Verdict::Fails);
+        // Positive mean, but three seeds do not rule out zero.
+        assert_eq!(judge(&[0.1, 2.0, 0.2]), Verdict::Inconclusive);
+        assert_eq!(judge(&[5.0]), Verdict::Inconclusive);
+        assert_eq!(judge(&[1.0, f64::NAN, 1.0]), Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn one_exception_is_enough() {
+        assert_eq!(never(claim(), 0, 75, "pairs").verdict, Verdict::Holds);
+        assert_eq!(never(claim(), 1, 75, "pairs").verdict, Verdict::Fails);
+        assert_eq!(never(claim(), 0, 0, "pairs").verdict, Verdict::NotRun);
+    }
+}

@@ -1,0 +1,51 @@
+//! What a run may use: tier, seeds, device, folders, workers.
+
+use crate::Tier;
+use std::path::PathBuf;
+use vaegis_core::SeedTree;
+use vaegis_tensor::{Device, device::DeviceSpec};
+
+/// Settings of one run of one experiment.
+#[derive(Clone, Debug)]
+pub struct RunCtx {
+    /// Size of the run.
+    pub tier: Tier,
+    /// Root seed; replicate k uses `seed + k`.
+    pub seed: u64,
+    /// Number of replicates over which claims are judged; none for the
+    /// experiment's own number (at least 3).
+    pub num_seeds: Option<usize>,
+    /// Device as the user named it.
+    pub device_spec: DeviceSpec,
+    /// Device as resolved.
+    pub device: Device,
+    /// Folder of the real data sets.
+    pub data_root: Option<PathBuf>,
+    /// Folder of this run.
+    pub out: PathBuf,
+    /// Folder of trained models, shared by experiments.
+    pub cache: PathBuf,
+    /// Models worked on at once.
+    pub jobs: usize,
+    /// libtorch threads within one job. Results are bit-equal only for equal
+    /// numbers of threads.
+    pub threads: usize,
+    /// Whether progress is shown.
+    pub quiet: bool,
+    /// Command line, for the report.
+    pub command: String,
+}
+
+impl RunCtx {
+    /// The seeds of the replicates.
+    pub fn seeds(&self, default: usize) -> Vec<u64> {
+        (0..self.num_seeds.unwrap_or(default) as u64)
+            .map(|k| self.seed + k)
+            .collect()
+    }
+
+    /// The seed tree of one replicate of an experiment.
+    pub fn seed_tree(&self, experiment: &str, seed: u64) -> SeedTree {
+        SeedTree::new(seed).child(experiment)
+    }
+}

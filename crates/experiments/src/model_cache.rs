@@ -1,0 +1,154 @@
+//! Trained models by what they depend on: experiments that need the same model
+//! train it once, and a killed training goes on.
+
+use crate::RunCtx;
+use crate::progress::Progress;
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::sync::Arc;
+use vaegis_core::SeedTree;
+use vaegis_core::codec::{read_json, write_json};
+use vaegis_data::Dataset;
+use vaegis_tensor::{Kind, Noise, ParamStore};
+use vaegis_train::{Flow, Observer, TrainConfig, Trainer};
+use vaegis_zoo::{Model, ModelConfig, build};
+
+/// Raised when anything that the numbers of a trained model depend on changes
+/// without showing in the configuration.
+const FORMAT: u32 = 1;
+
+/// What a trained model depends on.
+#[derive(Clone, Debug, Serialize)]
+pub struct Recipe {
+    /// Architecture and loss.
+    pub model: ModelConfig,
+    /// Optimization.
+    pub train: TrainConfig,
+    /// Seed of initialisation, shuffling and noise.
+    pub seed: u64,
+}
+
+/// What is stored beside the weights of a finished model.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Trained {
+    /// Mean loss of the last epoch.
+    pub epoch_loss: Option<f64>,
+    /// Steps.
+    pub steps: u64,
+    /// Seconds of training, without pauses between processes.
+    pub seconds: f64,
+}
+
+/// A trained model with its place in the cache.
+#[derive(Debug)]
+pub struct CachedModel {
+    /// The model in evaluation state: parameters frozen.
+    pub model: Box<dyn Model>,
+    /// Hash of the recipe and the data.
+    pub key: String,
+    /// What is known of its training.
+    pub trained: Trained,
+    /// Folder of the cache entry.
+    pub folder: PathBuf,
+}
+
+/// Reports training to the run's progress and stops nothing.
+struct Watcher<'a> {
+    progress: &'a Progress,
+    units: f64,
+    label: String,
+    last: u64,
+}
+
+impl Observer for Watcher<'_> {
+    fn on_start(&mut self, at: vaegis_train::Progress) {
+        self.last = at.step;
+        if at.step > 0 {
+            let share = at.step as f64 / at.total_steps.max(1) as f64;
+            self.progress.skip(self.units * share, &self.label);
+        }
+    }
+
+    fn on_step(&mut self, at: vaegis_train::Progress) -> Flow {
+        // The bar is cheap but not free; a hundredth of a run is fine enough.
+        let every = (at.total_steps / 100).max(1);
+        if at.step % every == 0 || at.step == at.total_steps {
+            let share = (at.step - self.last) as f64 / at.total_steps.max(1) as f64;
+            self.last = at.step;
+            self.progress.advance(self.units * share, &self.label);
+        }
+        Flow::Continue
+    }
+}
+
+/// Trains the model of `recipe` on `data`, or loads it. `units` of `progress`
+/// are counted for it.
+///
+/// # Errors
+/// An impossible recipe, a loss that is not finite, disk errors.
+pub fn trained(
+    ctx: &RunCtx,
+    recipe: &Recipe,
+    data: &Arc<dyn Dataset>,
+    label: &str,
+    progress: &Progress,
+    units: f64,
+) -> Result<CachedModel> {
+    let threads = vaegis_tensor::device::num_threads();
+    let identity = (
+        FORMAT,
+        recipe,
+        (&data.spec().name, &data.spec().checksum, data.len()),
+        (
+            vaegis_tensor::device::libtorch_version(),
+            format!("{:?}", ctx.device),
+            threads,
+        ),
+    );
+    let key = vaegis_core::hash::content_hash(&identity)?;
+    let folder = ctx.cache.join(&key[..16]);
+    std::fs::create_dir_all(&folder).with_context(|| format!("in {}", folder.display()))?;
+    let seed = SeedTree::new(recipe.seed).child("model");
+    let store = ParamStore::new(Kind::Float, ctx.device, Noise::portable(seed.child("init")));
+    let model = build(&recipe.model, &store)?;
+    let marker = folder.join("trained.json");
+    let trained = if marker.exists() {
+        vaegis_train::load_parameters(&folder, &store)
+            .with_context(|| format!("the cached model in {}", folder.display()))?;
+        progress.skip(units, label);
+        read_json(&marker)?
+    } else {
+        write_json(&folder.join("recipe.json"), recipe)?;
+        let watcher = Watcher {
+            progress,
+            units,
+            label: label.to_owned(),
+            last: 0,
+        };
+        let observers: Vec<Box<dyn Observer + '_>> = vec![Box::new(watcher)];
+        let mut trainer = Trainer::new(
+            &*model,
+            Arc::clone(data),
+            recipe.train.clone(),
+            seed.child("train"),
+            Some(&folder),
+            observers,
+        )?;
+        let report = trainer.train()?;
+        let trained = Trained {
+            epoch_loss: report.epoch_loss,
+            steps: report.steps,
+            seconds: report.seconds,
+        };
+        write_json(&marker, &trained)?;
+        trained
+    };
+    store.set_trainable(false);
+    Ok(CachedModel {
+        model,
+        key,
+        trained,
+        folder,
+    })
+}

@@ -1,0 +1,89 @@
+//! All experiments, in the order in which they are listed.
+
+use crate::{RunCtx, Tier};
+use anyhow::{Result, bail};
+use vaegis_report::Report;
+
+/// Something that can be reproduced by its id.
+pub trait Experiment: Sync {
+    /// Id on the command line and in folders.
+    fn id(&self) -> &'static str;
+
+    /// One line for lists.
+    fn title(&self) -> &'static str;
+
+    /// Where in the sources it comes from.
+    fn sources(&self) -> &'static str;
+
+    /// Data sets that it uses, and what it does without them.
+    fn datasets(&self) -> &'static str;
+
+    /// About how long a tier takes on two cores.
+    fn duration(&self, tier: Tier) -> &'static str;
+
+    /// Runs it and returns the report.
+    ///
+    /// # Errors
+    /// Anything that keeps the experiment from being carried out. A claim that
+    /// does not hold is not an error.
+    fn run(&self, ctx: &RunCtx) -> Result<Report>;
+}
+
+/// The registry.
+pub const EXPERIMENTS: &[&dyn Experiment] = &[&crate::tour::Tour];
+
+/// The experiment with this id.
+///
+/// # Errors
+/// An unknown id; the message lists the known ones.
+pub fn find(id: &str) -> Result<&'static dyn Experiment> {
+    let known: Vec<&str> = EXPERIMENTS.iter().map(|e| e.id()).collect();
+    match EXPERIMENTS.iter().find(|e| e.id() == id) {
+        Some(experiment) => Ok(*experiment),
+        None => bail!(
+            "there is no experiment {id:?}; there are: {}",
+            known.join(", ")
+        ),
+    }
+}
+
+/// The table of `vaegis list`.
+pub fn list_text() -> String {
+    let mut text = String::new();
+    for e in EXPERIMENTS {
+        text += &format!("{:<12} {}\n", e.id(), e.title());
+        text += &format!("{:<12} sources: {}\n", "", e.sources());
+        text += &format!("{:<12} data: {}\n", "", e.datasets());
+        for tier in [Tier::Smoke, Tier::Desk, Tier::Paper] {
+            text += &format!(
+                "{:<12} --tier {:<6} {}\n",
+                "",
+                tier.name(),
+                e.duration(tier)
+            );
+        }
+    }
+    text
+}
+
+/// The page docs/reproduction.md.
+pub fn list_markdown() -> String {
+    let mut text = String::from(
+        "# What can be reproduced\n\n\
+         Run one with `cargo xtask reproduce ID [--tier smoke|desk|paper]`; without an ID the tour runs.\n\n\
+         | id | what | sources | data | smoke | desk | paper |\n|---|---|---|---|---|---|---|\n",
+    );
+    for e in EXPERIMENTS {
+        text += &format!(
+            "| `{}` | {} | {} | {} | {} | {} | {} |\n",
+            e.id(),
+            e.title(),
+            e.sources(),
+            e.datasets(),
+            e.duration(Tier::Smoke),
+            e.duration(Tier::Desk),
+            e.duration(Tier::Paper),
+        );
+    }
+    text
+}

@@ -1,0 +1,66 @@
+//! Results of finished stages on disk, so that a killed run goes on after the
+//! last one.
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::path::Path;
+use vaegis_core::codec::{read_json, write_json};
+
+#[derive(Serialize, Deserialize)]
+struct Stored<T> {
+    /// Hash of everything that the value depends on.
+    key: String,
+    value: T,
+}
+
+/// The value stored at `path` for `key`, or the value of `compute`, which is
+/// stored then. A file for another key, or a damaged one, is replaced.
+///
+/// # Errors
+/// As `compute`; disk errors.
+pub fn stage<T: Serialize + DeserializeOwned>(
+    path: &Path,
+    key: &impl Serialize,
+    compute: impl FnOnce() -> Result<T>,
+) -> Result<(T, Reused)> {
+    let key = vaegis_core::hash::content_hash(key)?;
+    if path.exists() {
+        match read_json::<Stored<T>>(path) {
+            Ok(stored) if stored.key == key => return Ok((stored.value, Reused(true))),
+            Ok(_) => tracing::debug!(path = %path.display(), "stored for other settings"),
+            Err(error) => {
+                tracing::warn!(%error, "a stored stage is unreadable and is computed again")
+            }
+        }
+    }
+    let stored = Stored {
+        key,
+        value: compute()?,
+    };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    write_json(path, &stored)?;
+    Ok((stored.value, Reused(false)))
+}
+
+/// Whether a stage's value came from disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reused(pub bool);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_is_computed_once_per_key() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a/value.json");
+        let run = |key: u32, value: u32| stage(&path, &key, || Ok(value)).expect("works");
+        assert_eq!(run(1, 10), (10, Reused(false)));
+        assert_eq!(run(1, 11), (10, Reused(true)));
+        assert_eq!(run(2, 12), (12, Reused(false)));
+        std::fs::write(&path, b"{ damaged").expect("written");
+        assert_eq!(run(2, 13), (13, Reused(false)));
+    }
+}

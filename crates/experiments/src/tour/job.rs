@@ -1,0 +1,299 @@
+//! Everything that is measured on one model: one β, one seed.
+
+use super::TourConfig;
+use super::data::TourData;
+use crate::RunCtx;
+use crate::model_cache::{CachedModel, Recipe, trained};
+use crate::progress::Progress;
+use crate::stage::stage;
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use vaegis_attacks::grid::lambda_grid;
+use vaegis_attacks::record::AttackRecord;
+use vaegis_attacks::search::{Pgd, RandomSearch};
+use vaegis_attacks::sweep::{Sweep, SweepRows};
+use vaegis_attacks::{Attack, AttackRows, NoiseMode, Search, Variant};
+use vaegis_eval::bounds::{InputBounds, margin_bounds};
+use vaegis_eval::degradation::{Degradation, degradation};
+use vaegis_eval::elbo::{ElboRow, elbo, iwae, mean};
+use vaegis_eval::latent::{LatentUsage, distortion, usage};
+use vaegis_eval::margin::{InputMargin, margins};
+use vaegis_nn::LatentModel;
+use vaegis_tensor::Noise;
+
+/// Units of progress of one model: about seconds at desk tier.
+pub(super) const UNITS: f64 = 100.0;
+const TRAIN_UNITS: f64 = 45.0;
+const QUALITY_UNITS: f64 = 5.0;
+const SWEEP_UNITS: f64 = 10.0;
+const DAMAGE_UNITS: f64 = 10.0;
+const MARGIN_UNITS: f64 = 10.0;
+
+/// Rows of one chunk of a sweep; also what a kill can cost.
+const CHUNK_ROWS: usize = 500;
+
+/// Likelihoods and latent statistics of one model.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Quality {
+    /// Mean test ELBO and its terms.
+    pub elbo: ElboRow,
+    /// Mean importance-weighted bound on a part of the test set.
+    pub iwae: f64,
+    /// How the latent space is used.
+    pub usage: LatentUsage,
+    /// Mean ‖x − g(μ(x))‖.
+    pub distortion: f64,
+}
+
+/// Damage at one radius.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DamagePoint {
+    /// Radius of the L2 ball.
+    pub radius: f64,
+    /// Damage of the attack per image.
+    pub attack: Vec<f64>,
+    /// Damage of a random direction per image.
+    pub random: Vec<f64>,
+    /// Likelihood degradation under the attack per image.
+    pub degradation: Vec<Degradation>,
+}
+
+/// All measurements on one model.
+#[derive(Clone, Debug)]
+pub struct ModelResult {
+    /// Weight of the KL term.
+    pub beta: f64,
+    /// Seed of the replicate.
+    pub seed: u64,
+    /// Key in the model cache.
+    pub key: String,
+    /// Quality.
+    pub quality: Quality,
+    /// Targeted attacks: name, records, folder with the distortions.
+    pub sweeps: Vec<(&'static str, Vec<AttackRecord>, PathBuf)>,
+    /// Damage curve.
+    pub damage: Vec<DamagePoint>,
+    /// Bounds per image.
+    pub bounds: Vec<InputBounds>,
+    /// Margins per image.
+    pub margins: Vec<InputMargin>,
+}
+
+/// The recipe of one model.
+pub(super) fn recipe(config: &TourConfig, data: &TourData, beta: f64, seed: u64) -> Recipe {
+    Recipe {
+        model: config.model(data.shape(), beta),
+        train: config.train.clone(),
+        seed,
+    }
+}
+
+/// Loads or trains one model of the tour.
+pub(super) fn model(
+    ctx: &RunCtx,
+    config: &TourConfig,
+    data: &TourData,
+    beta: f64,
+    seed: u64,
+    progress: &Progress,
+) -> Result<CachedModel> {
+    let label = format!("β = {beta}, seed {seed}: training");
+    trained(
+        ctx,
+        &recipe(config, data, beta, seed),
+        &data.train,
+        &label,
+        progress,
+        TRAIN_UNITS,
+    )
+    .with_context(|| format!("β = {beta}, seed {seed}"))
+}
+
+/// The images of one sweep as rows.
+pub(super) fn sweep_rows(
+    ctx: &RunCtx,
+    config: &TourConfig,
+    data: &TourData,
+    key: &str,
+) -> Result<SweepRows> {
+    let (originals, targets) = data.pair_images(ctx)?;
+    let context = format!("{key} {} {:?}", data.test.spec().checksum, data.pairs);
+    Ok(SweepRows::grid(
+        &originals,
+        &targets,
+        &lambda_grid(config.lambdas),
+        context,
+    ))
+}
+
+/// The sweep of one attack.
+pub(super) fn sweep(attack: Attack) -> Sweep {
+    Sweep {
+        attack,
+        chunk_rows: CHUNK_ROWS,
+        samples: 16,
+    }
+}
+
+/// Runs or resumes everything on one model.
+pub(super) fn run(
+    ctx: &RunCtx,
+    config: &TourConfig,
+    data: &TourData,
+    beta: f64,
+    seed: u64,
+    progress: &Progress,
+) -> Result<ModelResult> {
+    let cached = model(ctx, config, data, beta, seed, progress)?;
+    let model: &dyn LatentModel = &*cached.model;
+    let work = ctx.out.join("work").join(&cached.key[..16]);
+    let tree = ctx.seed_tree("tour", seed);
+    let noise = |label: &str| Noise::portable(tree.child(label));
+    let say = |what: &str| format!("β = {beta}, seed {seed}: {what}");
+    let count = |units: f64, reused: crate::stage::Reused, what: &str| {
+        if reused.0 {
+            progress.skip(units, &say(what))
+        } else {
+            progress.advance(units, &say(what))
+        }
+    };
+    // Whatever a stored stage depends on besides its own options.
+    let base = (
+        &cached.key,
+        &data.test.spec().checksum,
+        seed,
+        data.test.len(),
+    );
+
+    let test = || data.test_images(&(0..data.test.len()).collect::<Vec<_>>(), ctx);
+    let key = (
+        &base,
+        config.elbo_samples,
+        config.iwae_samples,
+        config.iwae_images,
+    );
+    let (quality, reused) = stage(&work.join("quality.json"), &key, || {
+        let x = test()?;
+        let part = x.narrow(0, 0, (config.iwae_images as i64).min(x.size()[0]));
+        let iwae = iwae(model, &part, config.iwae_samples, &noise("iwae"));
+        let distances = distortion(model, &x);
+        Ok(Quality {
+            elbo: mean(&elbo(model, &x, config.elbo_samples, &noise("elbo"))),
+            iwae: average(&iwae),
+            usage: usage(model, &x),
+            distortion: average(&distances),
+        })
+    })?;
+    count(QUALITY_UNITS, reused, "likelihoods");
+
+    let rows = sweep_rows(ctx, config, data, &cached.key)?;
+    let mut sweeps = Vec::new();
+    for (name, attack) in config.attacks() {
+        let folder = work.join(format!("sweep-{name}"));
+        std::fs::create_dir_all(&folder)?;
+        let (mut counted, mut first) = (0.0, true);
+        let report = |done: usize, all: usize| {
+            let units = SWEEP_UNITS * done as f64 / all as f64 - counted;
+            counted += units;
+            // The first call tells what an earlier process had done.
+            count(
+                units,
+                crate::stage::Reused(first),
+                &format!("{name} attacks"),
+            );
+            first = false;
+        };
+        let (records, _) = sweep(attack)
+            .run_resumable(model, &rows, &noise("targeted"), &folder, report)
+            .with_context(|| say(name))?;
+        sweeps.push((name, records, folder));
+    }
+
+    let x = data.test_images(&data.images, ctx)?;
+    let key = (&base, &data.images, &config.radii, config.damage_steps);
+    let (damage, reused) = stage(&work.join("damage.json"), &key, || {
+        damage_curve(model, &x, config, &noise("damage"))
+    })?;
+    count(DAMAGE_UNITS, reused, "maximum damage");
+
+    let key = (&base, &data.images, &config.bounds);
+    let (bounds, _) = stage(&work.join("bounds.json"), &key, || {
+        Ok(margin_bounds(model, &x, &config.bounds, &noise("bounds"))?)
+    })?;
+    let key = (&base, &data.images, &config.margins);
+    let (margins, reused) = stage(&work.join("margins.json"), &key, || {
+        Ok(margins(
+            model,
+            &x,
+            &config.margins,
+            &noise("margins"),
+            |_, _| (),
+        )?)
+    })?;
+    count(MARGIN_UNITS, reused, "margins");
+    Ok(ModelResult {
+        beta,
+        seed,
+        key: cached.key,
+        quality,
+        sweeps,
+        damage,
+        bounds,
+        margins,
+    })
+}
+
+/// All images at all radii as one batch.
+fn damage_curve(
+    model: &dyn LatentModel,
+    x: &vaegis_tensor::Tensor,
+    config: &TourConfig,
+    noise: &Noise,
+) -> Result<Vec<DamagePoint>> {
+    let num_images = x.size()[0] as usize;
+    let tiled = x.repeat([config.radii.len() as i64, 1, 1, 1]);
+    let radius: Vec<f64> = config
+        .radii
+        .iter()
+        .flat_map(|&r| std::iter::repeat_n(r, num_images))
+        .collect();
+    let mut rows = AttackRows::untargeted(tiled, radius);
+    // An image has the same noise at every radius, so that its curve is smooth.
+    rows.keys = (0..rows.len())
+        .map(|row| (row % num_images) as u64)
+        .collect();
+    let pgd = Search::Pgd(Pgd {
+        steps: config.damage_steps,
+        ..Pgd::default()
+    });
+    let attack = Attack {
+        search: pgd,
+        ..Attack::max_damage(Variant::Both)
+    };
+    let random = Attack {
+        search: Search::Random(RandomSearch { trials: 1 }),
+        restarts: 1,
+        noise_mode: NoiseMode::Common,
+        ..attack
+    };
+    let attacked = attack.run(model, &rows, noise)?;
+    let random = random.run(model, &rows, noise)?;
+    let degraded = degradation(model, &rows.x, &attacked.attacked(&rows.x));
+    let point = |(i, &radius): (usize, &f64)| {
+        let part = i * num_images..(i + 1) * num_images;
+        let damage = |objective: &[f64]| objective[part.clone()].iter().map(|v| -v).collect();
+        DamagePoint {
+            radius,
+            attack: damage(&attacked.objective),
+            random: damage(&random.objective),
+            degradation: degraded[part.clone()].to_vec(),
+        }
+    };
+    Ok(config.radii.iter().enumerate().map(point).collect())
+}
+
+/// Arithmetic mean; NaN for no values.
+pub(super) fn average(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}

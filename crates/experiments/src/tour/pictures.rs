@@ -1,0 +1,133 @@
+//! The pictures of the tour: attacks as six panels, and reconstructions.
+
+use super::TourConfig;
+use super::data::TourData;
+use super::job::{self, ModelResult};
+use crate::RunCtx;
+use crate::progress::Progress;
+use anyhow::Result;
+use vaegis_attacks::select::most_successful;
+use vaegis_report::{ImageCell, ImageGrid, Picture, SixPanel};
+use vaegis_tensor::{Device, Kind, Noise, Tensor, no_grad};
+
+/// Pairs shown per β.
+const PAIRS_SHOWN: usize = 2;
+/// Images in the grid of reconstructions.
+const RECONSTRUCTIONS: usize = 10;
+
+/// The pictures of the first seed's models.
+pub(super) struct Pictures {
+    pub(super) panels: Vec<ImageGrid>,
+    pub(super) reconstructions: ImageGrid,
+}
+
+/// Draws the pictures; attacks come from the sweeps' files.
+pub(super) fn make(
+    ctx: &RunCtx,
+    config: &TourConfig,
+    data: &TourData,
+    results: &[ModelResult],
+) -> Result<Pictures> {
+    let shape = data.shape();
+    let size = shape.map(|n| n as usize);
+    let mut panels = Vec::new();
+    let shown = RECONSTRUCTIONS.min(data.test.len());
+    let positions: Vec<usize> = (0..shown).collect();
+    let images = data.test_images(&positions, ctx)?;
+    let columns: Vec<String> = positions.iter().map(|p| format!("test {p}")).collect();
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let mut grid = ImageGrid::new("reconstructions", "Reconstructions", &columns)
+        .with_caption("Mean reconstructions g(μ(x)) of the first test images, by β.");
+    let row = |images: &Tensor| -> Result<Vec<Option<ImageCell>>> {
+        let rows = pixels(images);
+        rows.iter()
+            .map(|image| Ok(Some(ImageCell::new(Picture::from_unit(size, image)?, ""))))
+            .collect()
+    };
+    grid.push_row("original", row(&images)?)?;
+    let (originals, targets) = data.pair_images(ctx)?;
+    for result in results.iter().filter(|m| m.seed == results[0].seed) {
+        let model = job::model(
+            ctx,
+            config,
+            data,
+            result.beta,
+            result.seed,
+            &Progress::hidden(),
+        )?
+        .model;
+        let reconstruct = |x: &Tensor| no_grad(|| model.reconstruct(x));
+        grid.push_row(&format!("β = {}", result.beta), row(&reconstruct(&images))?)?;
+        let (name, records, folder) = &result.sweeps[0];
+        // Finished sweeps are read back, not run again.
+        let rows = job::sweep_rows(ctx, config, data, &result.key)?;
+        let attack = config.attacks().into_iter().find(|(n, _)| n == name);
+        let Some((_, attack)) = attack else { continue };
+        let noise = Noise::portable(ctx.seed_tree("tour", result.seed).child("targeted"));
+        let (_, distortions) =
+            job::sweep(attack).run_resumable(&*model, &rows, &noise, folder, |_, _| ())?;
+        for pair in 0..PAIRS_SHOWN.min(config.pairs) {
+            let of_pair: Vec<usize> = (0..records.len())
+                .filter(|&i| records[i].pair == pair)
+                .collect();
+            let candidates: Vec<_> = of_pair.iter().map(|&i| records[i].clone()).collect();
+            let Some(best) = most_successful(&candidates) else {
+                continue;
+            };
+            let record = &candidates[best];
+            let at = |t: &Tensor| t.narrow(0, pair as i64, 1);
+            let d = distortions
+                .narrow(0, of_pair[best] as i64, 1)
+                .to_device(ctx.device);
+            let d = d.reshape([1, shape[0], shape[1], shape[2]]);
+            let (x, target) = (at(&originals), at(&targets));
+            let adversarial = &x + &d;
+            let cell = |t: &Tensor, caption: String| -> Result<ImageCell> {
+                Ok(ImageCell::new(
+                    Picture::from_unit(size, &pixels(t)[0])?,
+                    &caption,
+                ))
+            };
+            let panel = SixPanel {
+                original: cell(&x, String::new())?,
+                original_rec: cell(
+                    &reconstruct(&x),
+                    format!("‖x̃ − x‖ = {:.2}", record.clean_reconstruction_to_original),
+                )?,
+                adversarial: cell(&adversarial, format!("‖d‖ = {:.2}", record.norm_l2))?,
+                target: cell(&target, format!("‖x − xᵗ‖ = {:.2}", record.input_to_target))?,
+                adversarial_rec: cell(
+                    &reconstruct(&adversarial),
+                    format!("‖x̃* − xᵗ‖ = {:.2}", record.reconstruction_to_target),
+                )?,
+                distortion: ImageCell::new(
+                    Picture::rescaled(size, &pixels(&d)[0])?,
+                    "rescaled to [0, 1]",
+                ),
+            };
+            let id = format!("attack-beta-{}-pair-{pair}", result.beta).replace('.', "-");
+            let title = format!("Latent KL attack, β = {}, pair {pair}", result.beta);
+            panels.push(ImageGrid::six_panel(&id, &title, panel).with_caption(&format!(
+                "λ = {:.2e}: the largest penalty at which the reconstruction is at most as far from \
+                 the target as the mean over the grid. Success {:.2}.",
+                record.lambda,
+                record.success()
+            )));
+        }
+    }
+    Ok(Pictures {
+        panels,
+        reconstructions: grid,
+    })
+}
+
+/// Pixels of each image of a batch.
+fn pixels(images: &Tensor) -> Vec<Vec<f32>> {
+    let rows = images
+        .to_kind(Kind::Float)
+        .to_device(Device::Cpu)
+        .flatten(1, -1);
+    let width = rows.size()[1] as usize;
+    let flat = Vec::<f32>::try_from(&rows.flatten(0, -1)).expect("invariant: flat f32 on the host");
+    flat.chunks_exact(width).map(<[f32]>::to_vec).collect()
+}
