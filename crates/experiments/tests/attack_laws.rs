@@ -37,8 +37,14 @@ fn images(label: &str, n: i64, kind: Kind) -> Tensor {
 }
 
 fn short(objective: Objective) -> Attack {
-    let search = Lbfgs { max_iterations: 30, ..Lbfgs::default() };
-    Attack { search: Search::Lbfgs(search), ..Attack::penalized(objective) }
+    let search = Lbfgs {
+        max_iterations: 30,
+        ..Lbfgs::default()
+    };
+    Attack {
+        search: Search::Lbfgs(search),
+        ..Attack::penalized(objective)
+    }
 }
 
 const TARGETED: [Objective; 4] = [
@@ -52,7 +58,10 @@ const TARGETED: [Objective; 4] = [
 #[test]
 fn rows_are_independent_of_their_batch() {
     let model = model(Kind::Double);
-    let (x, target) = (images("x", 5, Kind::Double), images("target", 5, Kind::Double));
+    let (x, target) = (
+        images("x", 5, Kind::Double),
+        images("target", 5, Kind::Double),
+    );
     for objective in TARGETED {
         let rows = AttackRows::targeted(
             x.shallow_clone(),
@@ -62,7 +71,9 @@ fn rows_are_independent_of_their_batch() {
         let attack = short(objective);
         let together = attack.run(&*model, &rows, &noise()).expect("runs");
         for row in 0..5 {
-            let single = attack.run(&*model, &rows.select(&[row]), &noise()).expect("runs");
+            let single = attack
+                .run(&*model, &rows.select(&[row]), &noise())
+                .expect("runs");
             // Matrix products of other sizes round differently; thirty
             // iterations amplify that a little.
             assert_relative_eq!(
@@ -80,13 +91,19 @@ fn rows_are_independent_of_their_batch() {
 fn the_same_seed_gives_the_same_bits_and_another_seed_does_not() {
     let model = model(Kind::Float);
     let rows = || {
-        AttackRows::targeted(images("x", 3, Kind::Float), images("t", 3, Kind::Float), vec![1e-5; 3])
+        AttackRows::targeted(
+            images("x", 3, Kind::Float),
+            images("t", 3, Kind::Float),
+            vec![1e-5; 3],
+        )
     };
     let attack = short(Objective::OutputElbo { samples: 2 });
     let first = attack.run(&*model, &rows(), &noise()).expect("runs");
     let again = attack.run(&*model, &rows(), &noise()).expect("runs");
     assert!(first.distortion.equal(&again.distortion));
-    let other = attack.run(&*model, &rows(), &noise().child("other")).expect("runs");
+    let other = attack
+        .run(&*model, &rows(), &noise().child("other"))
+        .expect("runs");
     assert!(!first.distortion.equal(&other.distortion));
 }
 
@@ -94,16 +111,37 @@ fn the_same_seed_gives_the_same_bits_and_another_seed_does_not() {
 #[test]
 fn the_victim_is_left_as_it_was() {
     let model = model(Kind::Float);
-    let before: Vec<Tensor> =
-        model.store().named_tensors().iter().map(|(_, t)| t.detach().copy()).collect();
-    let rows =
-        AttackRows::targeted(images("x", 2, Kind::Float), images("t", 2, Kind::Float), vec![0.1; 2]);
-    short(Objective::LATENT_KL).run(&*model, &rows, &noise()).expect("runs");
+    let before: Vec<Tensor> = model
+        .store()
+        .named_tensors()
+        .iter()
+        .map(|(_, t)| t.detach().copy())
+        .collect();
+    let rows = AttackRows::targeted(
+        images("x", 2, Kind::Float),
+        images("t", 2, Kind::Float),
+        vec![0.1; 2],
+    );
+    short(Objective::LATENT_KL)
+        .run(&*model, &rows, &noise())
+        .expect("runs");
     for ((name, after), before) in model.store().named_tensors().iter().zip(before) {
         assert!(after.equal(&before), "{name} changed");
     }
-    assert!(model.store().trainable().iter().all(|(_, t)| t.requires_grad()));
-    assert!(model.store().trainable().iter().all(|(_, t)| !t.grad().defined()));
+    assert!(
+        model
+            .store()
+            .trainable()
+            .iter()
+            .all(|(_, t)| t.requires_grad())
+    );
+    assert!(
+        model
+            .store()
+            .trainable()
+            .iter()
+            .all(|(_, t)| !t.grad().defined())
+    );
 }
 
 /// SB-09: gradients of every objective in d against central differences.
@@ -112,10 +150,22 @@ fn gradients_match_finite_differences() {
     use vaegis_attacks::oracle::Oracle;
     use vaegis_attacks::prepared::Prepared;
     let model = model(Kind::Double);
-    let (x, target) = (images("x", 2, Kind::Double), images("target", 2, Kind::Double));
-    let damage = |variant| Objective::MaxDamage { variant, samples: 3 };
+    let (x, target) = (
+        images("x", 2, Kind::Double),
+        images("target", 2, Kind::Double),
+    );
+    let damage = |variant| Objective::MaxDamage {
+        variant,
+        samples: 3,
+    };
     let objectives = TARGETED.into_iter().chain(
-        [Variant::MeanOnly, Variant::SigmaOnly, Variant::Both, Variant::TwoSample].map(damage),
+        [
+            Variant::MeanOnly,
+            Variant::SigmaOnly,
+            Variant::Both,
+            Variant::TwoSample,
+        ]
+        .map(damage),
     );
     for objective in objectives {
         let rows = AttackRows::targeted(x.shallow_clone(), target.shallow_clone(), vec![0.7, 0.3]);
@@ -149,9 +199,15 @@ fn more_restarts_are_never_worse() {
     let run = |restarts| {
         let mut attack = Attack::max_damage(Variant::Both);
         attack.restarts = restarts;
-        attack.search = Search::Pgd(Pgd { steps: 15, ..Pgd::default() });
+        attack.search = Search::Pgd(Pgd {
+            steps: 15,
+            ..Pgd::default()
+        });
         let rows = AttackRows::untargeted(images("x", 4, Kind::Double), vec![1.0; 4]);
-        attack.run(&*model, &rows, &noise()).expect("runs").objective
+        attack
+            .run(&*model, &rows, &noise())
+            .expect("runs")
+            .objective
     };
     for (more, fewer) in run(4).iter().zip(run(1)) {
         assert!(*more <= fewer + 1e-12);
@@ -162,10 +218,16 @@ fn more_restarts_are_never_worse() {
 fn adam_lowers_the_penalized_objective() {
     let model = model(Kind::Double);
     let mut attack = short(Objective::LATENT_KL);
-    attack.search =
-        Search::Adam(AdamSearch { steps: 100, learning_rate: 1e-2, ..AdamSearch::default() });
-    let rows =
-        AttackRows::targeted(images("x", 3, Kind::Double), images("t", 3, Kind::Double), vec![1e-4; 3]);
+    attack.search = Search::Adam(AdamSearch {
+        steps: 100,
+        learning_rate: 1e-2,
+        ..AdamSearch::default()
+    });
+    let rows = AttackRows::targeted(
+        images("x", 3, Kind::Double),
+        images("t", 3, Kind::Double),
+        vec![1e-4; 3],
+    );
     let outcome = attack.run(&*model, &rows, &noise()).expect("runs");
     for row in 0..3 {
         assert!(outcome.objective[row] < 0.5 * outcome.divergence_clean[row]);
@@ -178,8 +240,14 @@ fn impossible_attacks_are_refused_with_a_reason() {
     let x = || images("x", 2, Kind::Float);
     let targeted = || AttackRows::targeted(x(), x(), vec![0.1; 2]);
     let refuse = |attack: &Attack, rows: &AttackRows, needle: &str| {
-        let error = attack.run(&*model, rows, &noise()).expect_err("must be refused").to_string();
-        assert!(error.contains(needle), "{error:?} does not mention {needle:?}");
+        let error = attack
+            .run(&*model, rows, &noise())
+            .expect_err("must be refused")
+            .to_string();
+        assert!(
+            error.contains(needle),
+            "{error:?} does not mention {needle:?}"
+        );
     };
     let mut pgd = Attack::penalized(Objective::LATENT_KL);
     pgd.search = Search::Pgd(Pgd::default());
@@ -187,7 +255,11 @@ fn impossible_attacks_are_refused_with_a_reason() {
     let mut fresh = Attack::penalized(Objective::OUTPUT_ELBO);
     fresh.noise_mode = NoiseMode::Fresh;
     refuse(&fresh, &targeted(), "common random numbers");
-    refuse(&Attack::penalized(Objective::OutputElbo { samples: 0 }), &targeted(), "at least 1");
+    refuse(
+        &Attack::penalized(Objective::OutputElbo { samples: 0 }),
+        &targeted(),
+        "at least 1",
+    );
     let kl = Attack::penalized(Objective::LATENT_KL);
     refuse(&kl, &AttackRows::untargeted(x(), vec![1.0; 2]), "target");
     let mut negative = targeted();
@@ -209,10 +281,19 @@ fn a_row_that_is_not_finite_is_flagged() {
         let (_, mut weight) = model.store().trainable().remove(0);
         let _ = weight.fill_(1e30);
     });
-    let rows =
-        AttackRows::targeted(images("x", 2, Kind::Float), images("t", 2, Kind::Float), vec![0.1; 2]);
-    let outcome = short(Objective::LATENT_KL).run(&*model, &rows, &noise()).expect("runs");
-    assert!(outcome.status.iter().all(|s| *s == RowStatus::NonFinite), "{:?}", outcome.status);
+    let rows = AttackRows::targeted(
+        images("x", 2, Kind::Float),
+        images("t", 2, Kind::Float),
+        vec![0.1; 2],
+    );
+    let outcome = short(Objective::LATENT_KL)
+        .run(&*model, &rows, &noise())
+        .expect("runs");
+    assert!(
+        outcome.status.iter().all(|s| *s == RowStatus::NonFinite),
+        "{:?}",
+        outcome.status
+    );
 }
 
 #[test]
@@ -239,15 +320,25 @@ fn a_resumed_sweep_equals_an_uninterrupted_one() {
         let (x, t) = (images("x", 3, Kind::Float), images("t", 3, Kind::Float));
         SweepRows::grid(&x, &t, &[1e-3, 0.1, 10.0], "untrained".into())
     };
-    let sweep = Sweep { attack: short(Objective::LATENT_KL), chunk_rows: 2, samples: 1 };
+    let sweep = Sweep {
+        attack: short(Objective::LATENT_KL),
+        chunk_rows: 2,
+        samples: 1,
+    };
     let run = |name: &str| {
         let path = folder.path().join(name);
         std::fs::create_dir_all(&path).expect("a folder");
         let mut seen = Vec::new();
         let result = sweep
-            .run_resumable(&*model, &rows(), &noise(), &path, |done, all| seen.push((done, all)))
+            .run_resumable(&*model, &rows(), &noise(), &path, |done, all| {
+                seen.push((done, all))
+            })
             .expect("runs");
-        (std::fs::read(path.join("records.jsonl")).expect("written"), result, seen)
+        (
+            std::fs::read(path.join("records.jsonl")).expect("written"),
+            result,
+            seen,
+        )
     };
     let (whole, (records, distortions), seen) = run("whole");
     assert_eq!((records.len(), distortions.size()), (9, vec![9, 36]));
@@ -259,7 +350,8 @@ fn a_resumed_sweep_equals_an_uninterrupted_one() {
         std::fs::copy(folder.path().join("whole/job.json"), path.join("job.json")).expect("copied");
         for chunk in 0..2 {
             let name = format!("distortions-{chunk:05}.f32");
-            std::fs::copy(folder.path().join("whole").join(&name), path.join(&name)).expect("copied");
+            std::fs::copy(folder.path().join("whole").join(&name), path.join(&name))
+                .expect("copied");
         }
         std::fs::write(path.join("records.jsonl"), &whole[..keep]).expect("written");
         let (resumed, (again, d), _) = run("cut");
@@ -269,7 +361,10 @@ fn a_resumed_sweep_equals_an_uninterrupted_one() {
         std::fs::remove_dir_all(&path).expect("removed");
     }
     // Another job in the same folder is refused, and its rows stay.
-    let other = Sweep { samples: 2, ..sweep.clone() };
+    let other = Sweep {
+        samples: 2,
+        ..sweep.clone()
+    };
     let path = folder.path().join("whole");
     let error = other
         .run_resumable(&*model, &rows(), &noise(), &path, |_, _| ())
