@@ -10,10 +10,14 @@ use std::path::{Path, PathBuf};
 
 fn main() {
     println!("cargo:rerun-if-env-changed=LIBTORCH");
-    let Some(libtorch) = env::var_os("LIBTORCH") else { return };
+    let Some(libtorch) = env::var_os("LIBTORCH") else {
+        return;
+    };
     let libraries = Path::new(&libtorch).join("lib");
     println!("cargo:rerun-if-changed={}", libraries.display());
-    let Some(out) = env::var_os("OUT_DIR") else { return };
+    let Some(out) = env::var_os("OUT_DIR") else {
+        return;
+    };
     let links = PathBuf::from(out).join("libtorch");
     if let Err(error) = link_libraries(&libraries, &links) {
         // Not fatal: the system's loader may know the libraries.

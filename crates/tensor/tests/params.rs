@@ -94,7 +94,7 @@ fn clones_and_tensors_share_the_numbers() {
         .iter()
         .map(|(n, t)| (n.clone(), t.detach().full_like(7.0)))
         .collect();
-    let _ = store
+    store
         .clone()
         .copy_from(&copy)
         .expect("same names and shapes");
