@@ -66,7 +66,7 @@ pub struct InputMargin {
     pub failing: Option<FailingShare>,
 }
 
-/// The evidence behind the upper end of a bracket.
+/// What an attack at one radius left within r.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FailingShare {
     /// Radius of the attack.
@@ -160,6 +160,41 @@ pub fn margins(
         .collect())
 }
 
+/// Tests every input at a radius of its own: the lowest share over the restarts
+/// with its interval. A bound at that radius is refuted, beyond the error of the
+/// draws, where [`FailingShare::refutes`] says so.
+///
+/// # Shapes
+/// x: `[N, C, H, W]`; radii: `N`
+///
+/// # Errors
+/// As [`margins`].
+pub fn shares_at(
+    model: &dyn LatentModel,
+    x: &Tensor,
+    radii: &[f64],
+    options: &MarginOptions,
+    noise: &Noise,
+) -> Result<Vec<FailingShare>, EvalError> {
+    let rows: Vec<usize> = (0..radii.len()).collect();
+    let shares = lowest_shares(model, x, &rows, radii, options, noise)?;
+    let each = shares.into_iter().zip(radii).map(|(share, &radius)| {
+        Ok(FailingShare {
+            radius,
+            share,
+            interval: share.interval(options.alpha)?,
+        })
+    });
+    each.collect()
+}
+
+impl FailingShare {
+    /// Whether the share is below `m` by more than its interval.
+    pub fn refutes(&self, m: f64) -> bool {
+        self.interval.upper < m
+    }
+}
+
 /// Lowest share of draws within r over the restarts, for each tested input.
 fn lowest_shares(
     model: &dyn LatentModel,
@@ -206,25 +241,4 @@ fn lowest_shares(
             .expect("invariant: at least one restart")
     };
     Ok((0..rows.len()).map(lowest).collect())
-}
-
-/// Mean damage ‖Δ‖ of every input at one radius, on fresh draws.
-///
-/// # Shapes
-/// x: `[N, C, H, W]` → `N` values, and the attacked inputs `[N, C, H, W]`
-///
-/// # Errors
-/// As [`Attack::run`].
-pub fn damage(
-    model: &dyn LatentModel,
-    x: &Tensor,
-    radius: f64,
-    attack: &Attack,
-    noise: &Noise,
-) -> Result<(Vec<f64>, Tensor), EvalError> {
-    let rows = AttackRows::untargeted(x.shallow_clone(), vec![radius; x.size()[0] as usize]);
-    let outcome = attack.run(model, &rows, noise)?;
-    let damage = outcome.divergence.iter().map(|v| -v).collect();
-    let attacked = outcome.attacked(x);
-    Ok((damage, attacked))
 }

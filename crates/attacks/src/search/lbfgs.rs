@@ -6,7 +6,7 @@ use crate::constraint::add_penalty;
 use crate::oracle::Oracle;
 use crate::{AttackError, Ball, RowStatus};
 use serde::{Deserialize, Serialize};
-use vaegis_lbfgsb::{Batch, Options, Status};
+use vaegis_lbfgsb::{Batch, Options, Precision, Status};
 use vaegis_tensor::{Device, Kind, Tensor};
 
 /// How an L2 ball enters the objective.
@@ -73,6 +73,12 @@ impl Lbfgs {
             pgtol: self.pgtol,
             max_iterations: self.max_iterations,
             max_evaluations: self.max_evaluations,
+            // Gradients of an f32 network carry f32 information; half the
+            // history's bytes are worth more than their last digits.
+            history: match oracle.options().0 {
+                Kind::Double => Precision::F64,
+                _ => Precision::F32,
+            },
             ..Options::default()
         };
         let mut batch = Batch::new(&problem.start, &problem.lower, &problem.upper, n, &options)?;

@@ -18,7 +18,7 @@ use vaegis_eval::bounds::{InputBounds, margin_bounds};
 use vaegis_eval::degradation::{Degradation, degradation};
 use vaegis_eval::elbo::{ElboRow, elbo, iwae, mean};
 use vaegis_eval::latent::{LatentUsage, distortion, usage};
-use vaegis_eval::margin::{InputMargin, margins};
+use vaegis_eval::margin::{FailingShare, InputMargin, MarginOptions, margins, shares_at};
 use vaegis_nn::LatentModel;
 use vaegis_tensor::Noise;
 
@@ -78,6 +78,17 @@ pub struct ModelResult {
     pub bounds: Vec<InputBounds>,
     /// Margins per image.
     pub margins: Vec<InputMargin>,
+    /// Attacks at the radius of each image's bound.
+    pub at_bound: AtBound,
+}
+
+/// Attacks at the radius of the bound itself: the direct test of the theorem.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AtBound {
+    /// On the mean alone (V1), which is what the theorem speaks of.
+    pub mean_only: Vec<FailingShare>,
+    /// On mean and scale (V2), which is what the sources' algorithm does.
+    pub both: Vec<FailingShare>,
 }
 
 /// The recipe of one model.
@@ -231,6 +242,24 @@ pub(super) fn run(
             |_, _| (),
         )?)
     })?;
+    let (at_bound, _) = stage(&work.join("at-bound.json"), &(&key, &config.bounds), || {
+        // Bounds beyond the cap (or infinite ones) are tested at the cap.
+        let radius = |b: &InputBounds| b.confident.frobenius.min(config.margins.cap);
+        let radii: Vec<f64> = bounds.iter().map(radius).collect();
+        let test = |variant, label: &str| {
+            let num_samples = config.bounds.num_samples;
+            let options = MarginOptions {
+                variant,
+                num_samples,
+                ..config.margins
+            };
+            shares_at(model, &x, &radii, &options, &noise(label))
+        };
+        Ok(AtBound {
+            mean_only: test(Variant::MeanOnly, "at-bound-mean")?,
+            both: test(Variant::Both, "at-bound-both")?,
+        })
+    })?;
     count(MARGIN_UNITS, reused, "margins");
     Ok(ModelResult {
         beta,
@@ -241,6 +270,7 @@ pub(super) fn run(
         damage,
         bounds,
         margins,
+        at_bound,
     })
 }
 

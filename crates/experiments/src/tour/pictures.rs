@@ -4,11 +4,12 @@ use super::TourConfig;
 use super::data::TourData;
 use super::job::{self, ModelResult};
 use crate::RunCtx;
+use crate::pictures::{attack_panel, pixels};
 use crate::progress::Progress;
 use anyhow::Result;
 use vaegis_attacks::select::most_successful;
-use vaegis_report::{ImageCell, ImageGrid, Picture, SixPanel};
-use vaegis_tensor::{Device, Kind, Noise, Tensor, no_grad};
+use vaegis_report::{ImageCell, ImageGrid, Picture};
+use vaegis_tensor::{Noise, Tensor, no_grad};
 
 /// Pairs shown per β.
 const PAIRS_SHOWN: usize = 2;
@@ -81,53 +82,19 @@ pub(super) fn make(
                 .to_device(ctx.device);
             let d = d.reshape([1, shape[0], shape[1], shape[2]]);
             let (x, target) = (at(&originals), at(&targets));
-            let adversarial = &x + &d;
-            let cell = |t: &Tensor, caption: String| -> Result<ImageCell> {
-                Ok(ImageCell::new(
-                    Picture::from_unit(size, &pixels(t)[0])?,
-                    &caption,
-                ))
-            };
-            let panel = SixPanel {
-                original: cell(&x, String::new())?,
-                original_rec: cell(
-                    &reconstruct(&x),
-                    format!("‖x̃ − x‖ = {:.2}", record.clean_reconstruction_to_original),
-                )?,
-                adversarial: cell(&adversarial, format!("‖d‖ = {:.2}", record.norm_l2))?,
-                target: cell(&target, format!("‖x − xᵗ‖ = {:.2}", record.input_to_target))?,
-                adversarial_rec: cell(
-                    &reconstruct(&adversarial),
-                    format!("‖x̃* − xᵗ‖ = {:.2}", record.reconstruction_to_target),
-                )?,
-                distortion: ImageCell::new(
-                    Picture::rescaled(size, &pixels(&d)[0])?,
-                    "rescaled to [0, 1]",
-                ),
-            };
             let id = format!("attack-beta-{}-pair-{pair}", result.beta).replace('.', "-");
             let title = format!("Latent KL attack, β = {}, pair {pair}", result.beta);
-            panels.push(ImageGrid::six_panel(&id, &title, panel).with_caption(&format!(
-                "λ = {:.2e}: the largest penalty at which the reconstruction is at most as far from \
-                 the target as the mean over the grid. Success {:.2}.",
-                record.lambda,
-                record.success()
-            )));
+            panels.push(attack_panel(
+                &id,
+                &title,
+                &*model,
+                (&x, &target, &d),
+                record,
+            )?);
         }
     }
     Ok(Pictures {
         panels,
         reconstructions: grid,
     })
-}
-
-/// Pixels of each image of a batch.
-fn pixels(images: &Tensor) -> Vec<Vec<f32>> {
-    let rows = images
-        .to_kind(Kind::Float)
-        .to_device(Device::Cpu)
-        .flatten(1, -1);
-    let width = rows.size()[1] as usize;
-    let flat = Vec::<f32>::try_from(&rows.flatten(0, -1)).expect("invariant: flat f32 on the host");
-    flat.chunks_exact(width).map(<[f32]>::to_vec).collect()
 }
