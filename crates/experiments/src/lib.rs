@@ -8,6 +8,7 @@ pub mod claims;
 pub mod commands;
 pub mod context;
 pub mod model_cache;
+pub mod pictures;
 pub mod pool;
 pub mod progress;
 pub mod registry;
@@ -18,3 +19,8 @@ pub mod tour;
 pub use context::RunCtx;
 pub use registry::Experiment;
 pub use tier::Tier;
+
+/// The README's example is compiled and run like any other.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

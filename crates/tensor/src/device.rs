@@ -153,7 +153,13 @@ fn open_first(folders: &[PathBuf]) -> Result<(), String> {
              VAEGIS_TORCH_CUDA to the torch/lib folder of a PyTorch 2.11.0 with CUDA",
             path.display()
         )
-    })
+    })?;
+    // libtorch opens these later by bare name, and finds them then only if they
+    // are in the process already. What needs them says so if they are missing.
+    for companion in ["libtorch_cuda_linalg.so", "libcaffe2_nvrtc.so"] {
+        let _ = open_global(&path.with_file_name(companion));
+    }
+    Ok(())
 }
 
 #[cfg(unix)]
