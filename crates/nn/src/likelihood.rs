@@ -5,20 +5,52 @@ use std::f64::consts::PI;
 use vaegis_dist::continuous_bernoulli;
 use vaegis_tensor::Tensor;
 
-/// Which likelihood a decoder parameterises.
+/// Which likelihood a decoder parameterizes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "kind", rename_all = "kebab-case", try_from = "LikelihoodTable")]
 pub enum LikelihoodKind {
     /// Bernoulli on values in [0, 1] (grey levels count as probabilities); the
     /// decoder gives logits.
     Bernoulli,
-    /// The normalised density of the same form.
+    /// The normalized density of the same form.
     ContinuousBernoulli,
     /// Gaussian with fixed standard deviation; the decoder gives the mean.
     Gaussian {
         /// Standard deviation.
         sigma: f64,
     },
+}
+
+/// [`LikelihoodKind`] as it stands in files. An internally tagged enum would
+/// accept any additional key beside a variant without fields.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LikelihoodTable {
+    kind: LikelihoodName,
+    sigma: Option<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum LikelihoodName {
+    Bernoulli,
+    ContinuousBernoulli,
+    Gaussian,
+}
+
+impl TryFrom<LikelihoodTable> for LikelihoodKind {
+    type Error = String;
+
+    fn try_from(table: LikelihoodTable) -> Result<Self, String> {
+        let LikelihoodTable { kind, sigma } = table;
+        match (kind, sigma) {
+            (LikelihoodName::Bernoulli, None) => Ok(Self::Bernoulli),
+            (LikelihoodName::ContinuousBernoulli, None) => Ok(Self::ContinuousBernoulli),
+            (LikelihoodName::Gaussian, Some(sigma)) => Ok(Self::Gaussian { sigma }),
+            (LikelihoodName::Gaussian, None) => Err("a gaussian likelihood needs sigma".to_owned()),
+            (_, Some(_)) => Err("sigma belongs to the gaussian likelihood only".to_owned()),
+        }
+    }
 }
 
 /// p(x | z) of a batch.

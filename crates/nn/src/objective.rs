@@ -32,7 +32,7 @@ impl LossTerms {
         self
     }
 
-    /// The scalar that is minimised.
+    /// The scalar that is minimized.
     ///
     /// # Panics
     /// If there is no term.
