@@ -1,4 +1,11 @@
-//! The program's commands, one file each.
+//! The program's commands, one file each, and what several of them share.
 
+pub mod attack;
 pub mod data;
+pub mod machine;
+pub mod margin;
+pub mod model_folder;
 pub mod run;
+pub mod run_config;
+pub mod show;
+pub mod train;

@@ -1,0 +1,567 @@
+//! `vaegis attack`: targeted attacks on a trained model, pairs × penalties, resumable.
+
+use super::machine::{Machine, MachineArgs, command_line};
+use super::model_folder::{Loaded, ModelArgs, load};
+use super::run_config::DatasetConfig;
+use crate::pictures::attack_panel;
+use crate::progress::Progress;
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use vaegis_attacks::grid::{draw_pairs, lambda_grid};
+use vaegis_attacks::record::AttackRecord;
+use vaegis_attacks::search::Lbfgs;
+use vaegis_attacks::select::{auddc, most_successful};
+use vaegis_attacks::sweep::{Sweep, SweepRows};
+use vaegis_attacks::{Attack, Objective, Penalty, Search};
+use vaegis_core::SeedTree;
+use vaegis_core::codec::{float, write_atomic, write_json};
+use vaegis_data::Dataset;
+use vaegis_nn::LatentModel;
+use vaegis_report::{Axis, Block, Cell, Figure, Line, Report, RunManifest, Section, Table};
+use vaegis_tensor::convert::to_tensor;
+use vaegis_tensor::{Noise, Tensor};
+
+/// Options of `vaegis attack`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  vaegis attack models/vae --objective kl                        10 pairs x 50 penalties
+  vaegis attack models/vae --objective w2 --pairs 3 --lambdas 9  a quick look
+  vaegis attack models/vae --objective output --out results/output --restarts 3
+
+Pairs of test images are drawn by --seed; penalties are a geometric grid from 2^-20 to 2^20.
+The output folder gets records.jsonl (one attack per line, written while it runs), records.csv,
+summary.json and report.html with six-panel pictures. After a kill, the same command goes on and
+ends with the same files; a folder of another job is refused.
+Exit code 0: done; 1: an error, said on stderr; 2: a wrong command line.")]
+pub struct AttackArgs {
+    /// The victim
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// What the attacker minimizes
+    #[arg(long, value_enum)]
+    pub objective: ObjectiveName,
+    /// Pairs of an original and a target
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub pairs: usize,
+    /// Penalties on the grid
+    #[arg(long, value_name = "K", default_value_t = 50)]
+    pub lambdas: usize,
+    /// Folder for results; without it MODEL/attack-OBJECTIVE
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Price of the distortion d
+    #[arg(long, value_enum, default_value_t)]
+    pub penalty: PenaltyName,
+    /// Starts per attack; the best is kept
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub restarts: usize,
+    /// Most iterations of L-BFGS-B per attack
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub max_iterations: usize,
+    /// Most evaluations of L-BFGS-B per attack
+    #[arg(long, value_name = "N", default_value_t = 300)]
+    pub max_evaluations: usize,
+    /// Noise draws for the recorded likelihoods
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    pub samples: usize,
+    /// Attacks worked off together; also what a kill can cost
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub chunk_rows: usize,
+    /// Pairs shown as pictures
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub pictures: usize,
+    /// Seed of pairs, starts and noise
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Where it computes
+    #[command(flatten)]
+    pub machine: MachineArgs,
+}
+
+/// The objectives by the names of the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ObjectiveName {
+    /// KL divergence of the posteriors, attacked from target
+    Kl,
+    /// 2-Wasserstein distance of the posteriors
+    W2,
+    /// Minus the target's ELBO under the attacked posterior
+    Output,
+    /// Squared distance of the mean reconstruction to the target
+    OutputL2,
+}
+
+impl ObjectiveName {
+    fn objective(self) -> Objective {
+        match self {
+            Self::Kl => Objective::LATENT_KL,
+            Self::W2 => Objective::LATENT_W2,
+            Self::Output => Objective::OUTPUT_ELBO,
+            Self::OutputL2 => Objective::OutputL2 { samples: 0 },
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Kl => "kl",
+            Self::W2 => "w2",
+            Self::Output => "output",
+            Self::OutputL2 => "output-l2",
+        }
+    }
+}
+
+/// The penalties by the names of the command line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PenaltyName {
+    /// λ‖d‖
+    #[default]
+    L2,
+    /// λ‖d‖²
+    L2Squared,
+}
+
+/// What was asked for, stored as `attack.json` and in the report.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AttackSettings {
+    /// Attack, rows per chunk, draws.
+    pub sweep: Sweep,
+    /// Test positions of original and target of every pair.
+    pub pairs: Vec<(usize, usize)>,
+    /// Factors of the penalty.
+    pub lambdas: Vec<f64>,
+    /// Root seed.
+    pub seed: u64,
+    /// Threads within one tensor operation.
+    pub threads: usize,
+    /// The data set of the pairs.
+    pub dataset: DatasetConfig,
+    /// Its checksum.
+    pub dataset_checksum: String,
+    /// SHA-256 of the victim's weights.
+    pub model_sha256: String,
+}
+
+/// Means over the pairs at one penalty.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AtLambda {
+    /// Factor of the penalty.
+    pub lambda: f64,
+    /// Share of the way from no attack (0) to a perfect one (1).
+    #[serde(with = "float")]
+    pub success: f64,
+    /// ‖d‖₂.
+    #[serde(with = "float")]
+    pub norm_l2: f64,
+    /// The attacker's loss.
+    #[serde(with = "float")]
+    pub delta: f64,
+    /// −log p(xᵗ|z*).
+    #[serde(with = "float")]
+    pub nll_target: f64,
+}
+
+/// What came out, stored as `summary.json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AttackSummary {
+    /// Name of the objective.
+    pub objective: String,
+    /// Number of attacks.
+    pub attacks: usize,
+    /// Means by penalty, in the order of the grid.
+    pub by_lambda: Vec<AtLambda>,
+    /// Mean area under the distortion-distance curve over the pairs (large = robust).
+    #[serde(with = "float")]
+    pub auddc: f64,
+}
+
+/// Attacks, or goes on attacking, and writes records, summary and report.
+///
+/// # Errors
+/// No such model, a damaged one, impossible numbers, a folder of another job, disk errors.
+pub fn run(args: &AttackArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
+    let start = Instant::now();
+    check(args)?;
+    let machine = args.machine.resolve()?;
+    let victim = load(&args.model.model, machine.device)?;
+    let root = machine.data_root.as_deref();
+    let (dataset, test) = victim.test_set(args.model.dataset.as_deref(), root)?;
+    let tree = SeedTree::new(args.seed).child("attack");
+    let pairs = pairs(&*test, args.pairs, &tree)?;
+    let settings = AttackSettings {
+        sweep: sweep(args),
+        lambdas: lambda_grid(args.lambdas),
+        seed: args.seed,
+        threads: machine.threads,
+        dataset_checksum: test.spec().checksum.clone(),
+        model_sha256: victim.sha256.clone(),
+        dataset,
+        pairs,
+    };
+    settings.sweep.attack.check()?;
+    let images = |positions: Vec<usize>| -> Result<Tensor> {
+        Ok(to_tensor(&test.batch(&positions)?.x).to_device(machine.device))
+    };
+    let (originals, targets): (Vec<usize>, Vec<usize>) = settings.pairs.iter().copied().unzip();
+    let (originals, targets) = (images(originals)?, images(targets)?); // [P, C, H, W]
+    let context = context(&settings, &machine)?;
+    let rows = SweepRows::grid(&originals, &targets, &settings.lambdas, context);
+    let model: &dyn LatentModel = &*victim.model;
+    rows.rows.check(model, &settings.sweep.attack.objective)?;
+
+    let default_out = || {
+        victim
+            .folder
+            .join(format!("attack-{}", args.objective.name()))
+    };
+    let out = args.out.clone().unwrap_or_else(default_out);
+    std::fs::create_dir_all(&out).with_context(|| format!("creating {}", out.display()))?;
+    let (records, distortions) = attack(args, &settings, model, &rows, &tree, &out)?;
+    write_json(&out.join("attack.json"), &settings)?;
+    write_atomic(&out.join("records.csv"), csv(&records)?.as_bytes())?;
+    let summary = summarize(args.objective.name(), &settings, &records);
+    write_json(&out.join("summary.json"), &summary)?;
+    let mut provenance = machine.provenance(args.seed, &[&*test]);
+    provenance.finish(start);
+    let manifest = RunManifest::new("attack", "")
+        .with_command(&command_line())
+        .with_seeds(&[args.seed])
+        .with_config(&settings)?
+        .with_provenance(&provenance)?;
+    let pictures = panels(args, model, (&originals, &targets, &distortions), &records)?;
+    let report = report(args, &victim, &*test, manifest, &summary, pictures)?;
+    let written = vaegis_report::write_folder(&out, &report)?;
+    print(&victim.describe());
+    for line in short_table(&summary) {
+        print(&line);
+    }
+    print(&format!("report: {}", written.html.display()));
+    Ok(())
+}
+
+fn check(args: &AttackArgs) -> Result<()> {
+    for (name, found, least) in [
+        ("--pairs", args.pairs, 1),
+        ("--lambdas", args.lambdas, 2),
+        ("--restarts", args.restarts, 1),
+        ("--max-iterations", args.max_iterations, 1),
+        ("--max-evaluations", args.max_evaluations, 1),
+        ("--samples", args.samples, 1),
+        ("--chunk-rows", args.chunk_rows, 1),
+    ] {
+        if found < least {
+            bail!("{name}: expected at least {least}, found {found}");
+        }
+    }
+    Ok(())
+}
+
+fn sweep(args: &AttackArgs) -> Sweep {
+    let mut attack = Attack::penalized(args.objective.objective());
+    attack.search = Search::Lbfgs(Lbfgs {
+        max_iterations: args.max_iterations,
+        max_evaluations: args.max_evaluations,
+        ..Lbfgs::default()
+    });
+    attack.constraint.penalty = match args.penalty {
+        PenaltyName::L2 => Penalty::L2,
+        PenaltyName::L2Squared => Penalty::L2Squared,
+    };
+    attack.restarts = args.restarts;
+    Sweep {
+        attack,
+        chunk_rows: args.chunk_rows,
+        samples: args.samples,
+    }
+}
+
+/// Pairs of different test images, of different classes where there are classes.
+fn pairs(test: &dyn Dataset, count: usize, tree: &SeedTree) -> Result<Vec<(usize, usize)>> {
+    let labels = test.batch(&(0..test.len()).collect::<Vec<_>>())?.labels;
+    let one_class = labels
+        .as_ref()
+        .is_some_and(|l| l.iter().all(|label| *label == l[0]));
+    if test.len() < 2 || one_class {
+        bail!(
+            "the test split has {} images{}: at least two of different classes are needed for a \
+             pair",
+            test.len(),
+            if one_class { " of one class" } else { "" }
+        );
+    }
+    Ok(draw_pairs(test.len(), labels.as_deref(), count, tree))
+}
+
+/// What the numbers depend on besides the rows; a sweep is resumed only where it agrees.
+fn context(settings: &AttackSettings, machine: &Machine) -> Result<String> {
+    let identity = (
+        &settings.model_sha256,
+        &settings.dataset_checksum,
+        &settings.pairs,
+        settings.threads,
+        format!("{:?}", machine.device),
+        vaegis_tensor::device::libtorch_version(),
+    );
+    Ok(vaegis_core::hash::content_hash(&identity)?)
+}
+
+fn attack(
+    args: &AttackArgs,
+    settings: &AttackSettings,
+    model: &dyn LatentModel,
+    rows: &SweepRows,
+    tree: &SeedTree,
+    out: &Path,
+) -> Result<(Vec<AttackRecord>, Tensor)> {
+    let progress = if args.machine.quiet {
+        Progress::hidden()
+    } else {
+        Progress::new("attacks", rows.rows.len() as f64)
+    };
+    let (mut before, mut first) = (0, true);
+    let report = |done: usize, all: usize| {
+        let units = (done - before) as f64;
+        let message = format!("{done} of {all} attacks");
+        // The first call tells what an earlier process had done.
+        if first {
+            progress.skip(units, &message);
+        } else {
+            progress.advance(units, &message);
+        }
+        (before, first) = (done, false);
+    };
+    let noise = Noise::portable(tree.child("targeted"));
+    let done = settings
+        .sweep
+        .run_resumable(model, rows, &noise, out, report);
+    progress.finish();
+    Ok(done?)
+}
+
+/// A column of `records.csv`.
+type Column = (&'static str, fn(&AttackRecord) -> Cell);
+
+const COLUMNS: [Column; 25] = [
+    ("pair", |r| r.pair.into()),
+    ("lambda", |r| r.lambda.into()),
+    ("objective", |r| r.objective.as_str().into()),
+    ("search", |r| r.search.as_str().into()),
+    ("success", |r| r.success().into()),
+    ("delta", |r| r.delta.into()),
+    ("divergence", |r| r.divergence.into()),
+    ("divergence_clean", |r| r.divergence_clean.into()),
+    ("norm_l2", |r| r.norm_l2.into()),
+    ("norm_linf", |r| r.norm_linf.into()),
+    ("nll_target", |r| r.nll_target.into()),
+    ("nll_original", |r| r.nll_original.into()),
+    ("nll_target_no_attack", |r| r.nll_target_no_attack.into()),
+    ("nll_target_perfect", |r| r.nll_target_perfect.into()),
+    ("reconstruction_to_target", |r| {
+        r.reconstruction_to_target.into()
+    }),
+    ("reconstruction_to_original", |r| {
+        r.reconstruction_to_original.into()
+    }),
+    ("attacked_to_target", |r| r.attacked_to_target.into()),
+    ("target_reconstruction_to_target", |r| {
+        r.target_reconstruction_to_target.into()
+    }),
+    ("clean_reconstruction_to_original", |r| {
+        r.clean_reconstruction_to_original.into()
+    }),
+    ("clean_reconstruction_to_target", |r| {
+        r.clean_reconstruction_to_target.into()
+    }),
+    ("input_to_target", |r| r.input_to_target.into()),
+    ("iterations", |r| r.iterations.into()),
+    ("evaluations", |r| r.evaluations.into()),
+    ("status", |r| kebab(&format!("{:?}", r.status)).into()),
+    ("restart", |r| r.restart.into()),
+];
+
+/// `MaxIterations` as `max-iterations`, the spelling of `records.jsonl`.
+fn kebab(name: &str) -> String {
+    let mut text = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !text.is_empty() {
+            text.push('-');
+        }
+        text.push(c.to_ascii_lowercase());
+    }
+    text
+}
+
+fn csv(records: &[AttackRecord]) -> Result<String> {
+    let names: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
+    let mut table = Table::new("records", "Attacks", &names);
+    for record in records {
+        table.push_row(COLUMNS.iter().map(|(_, cell)| cell(record)).collect())?;
+    }
+    Ok(table.to_csv()?)
+}
+
+fn summarize(name: &str, settings: &AttackSettings, records: &[AttackRecord]) -> AttackSummary {
+    let num_lambdas = settings.lambdas.len();
+    let at = |k: usize| {
+        let here = || records.iter().skip(k).step_by(num_lambdas);
+        let mean = |value: &dyn Fn(&AttackRecord) -> f64| {
+            here().map(value).sum::<f64>() / here().count() as f64
+        };
+        AtLambda {
+            lambda: settings.lambdas[k],
+            success: mean(&AttackRecord::success),
+            norm_l2: mean(&|r| r.norm_l2),
+            delta: mean(&|r| r.delta),
+            nll_target: mean(&|r| r.nll_target),
+        }
+    };
+    let areas: Vec<f64> = records.chunks(num_lambdas).filter_map(auddc).collect();
+    AttackSummary {
+        objective: name.to_owned(),
+        attacks: records.len(),
+        by_lambda: (0..num_lambdas).map(at).collect(),
+        auddc: areas.iter().sum::<f64>() / areas.len() as f64,
+    }
+}
+
+/// The attack to show of each of the first pairs.
+fn panels(
+    args: &AttackArgs,
+    model: &dyn LatentModel,
+    (originals, targets, distortions): (&Tensor, &Tensor, &Tensor),
+    records: &[AttackRecord],
+) -> Result<Vec<Block>> {
+    let mut panels = Vec::new();
+    let by_pair = records.chunks(args.lambdas).enumerate();
+    for (pair, of_pair) in by_pair.take(args.pictures) {
+        let Some(best) = most_successful(of_pair) else {
+            continue;
+        };
+        let at = |t: &Tensor| t.narrow(0, pair as i64, 1);
+        let (x, target) = (at(originals), at(targets));
+        let row = (pair * args.lambdas + best) as i64;
+        let d = distortions.narrow(0, row, 1).to_device(x.device());
+        let d = d.reshape(x.size());
+        let panel = attack_panel(
+            &format!("pair-{pair}"),
+            &format!("{} attack on pair {pair}", args.objective.name()),
+            model,
+            (&x, &target, &d),
+            &of_pair[best],
+        )?;
+        panels.push(panel.into());
+    }
+    Ok(panels)
+}
+
+fn report(
+    args: &AttackArgs,
+    victim: &Loaded,
+    test: &dyn Dataset,
+    manifest: RunManifest,
+    summary: &AttackSummary,
+    pictures: Vec<Block>,
+) -> Result<Report> {
+    let mut report = Report::new("Targeted attacks on a trained model", manifest);
+    report.summary = vec![format!(
+        "{} {} attacks on a {} of {} parameters: {} pairs of {} × {} penalties, batched L-BFGS-B in \
+         the data's box. Mean area under the distortion-distance curve {:.3} (large = robust).",
+        summary.attacks,
+        args.objective.name(),
+        victim.model.family(),
+        victim.model.store().num_parameters(),
+        args.pairs,
+        test.spec().origin,
+        args.lambdas,
+        summary.auddc,
+    )];
+    let mut pictures_section = Section::new("pictures", "What an attack looks like");
+    pictures_section.blocks = pictures;
+    let mut curves = Section::new("curves", "By penalty");
+    let column =
+        |value: fn(&AtLambda) -> f64| -> Vec<f64> { summary.by_lambda.iter().map(value).collect() };
+    let lambda = || Axis::log10("penalty λ");
+    let line = |value| {
+        vec![Line::new(
+            args.objective.name(),
+            column(|a| a.lambda),
+            column(value),
+        )]
+    };
+    curves.push(
+        Figure::lines(
+            "success",
+            "Success against penalty",
+            lambda(),
+            Axis::linear("success"),
+            line(|a| a.success),
+        )?
+        .with_horizontal("perfect attack", 1.0)
+        .with_horizontal("no attack", 0.0),
+    );
+    curves.push(Figure::lines(
+        "norm",
+        "Distortion against penalty",
+        lambda(),
+        Axis::linear("mean ‖d‖₂"),
+        line(|a| a.norm_l2),
+    )?);
+    curves.push(Figure::lines(
+        "delta",
+        "The attacker's loss against penalty",
+        lambda(),
+        Axis::log10("mean Δ"),
+        line(|a| a.delta),
+    )?);
+    let names = ["λ", "success", "‖d‖₂", "Δ", "−log p(xᵗ|z*)"];
+    let mut table = Table::new("by-lambda", "Means over the pairs", &names);
+    for a in &summary.by_lambda {
+        let row = [a.lambda, a.success, a.norm_l2, a.delta, a.nll_target];
+        table.push_row(row.map(Cell::from).to_vec())?;
+    }
+    curves.push(table);
+    report.sections = vec![pictures_section, curves];
+    Ok(report)
+}
+
+/// At most nine lines of the grid, the first and the last among them.
+fn short_table(summary: &AttackSummary) -> Vec<String> {
+    const LINES: usize = 9;
+    let all = &summary.by_lambda;
+    let shown = LINES.min(all.len());
+    let mut lines = vec![format!(
+        "{:>10} {:>9} {:>9} {:>12} {:>16}",
+        "lambda", "success", "‖d‖", "Δ", "−log p(xᵗ|z*)"
+    )];
+    for i in 0..shown {
+        let a = &all[i * (all.len() - 1) / (shown - 1).max(1)];
+        lines.push(format!(
+            "{:>10.2e} {:>9.3} {:>9.3} {:>12.4e} {:>16.3}",
+            a.lambda, a.success, a.norm_l2, a.delta, a.nll_target
+        ));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vaegis_attacks::RowStatus;
+
+    #[test]
+    fn statuses_are_spelled_as_in_the_records() {
+        for status in [RowStatus::ConvergedGradient, RowStatus::NonFinite] {
+            let json = serde_json::to_string(&status).expect("serializes");
+            assert_eq!(json, format!("\"{}\"", kebab(&format!("{status:?}"))));
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The configuration file of `vaegis train`: data set, model, optimization.
+
+use anyhow::{Context as _, Result, bail};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::Arc;
+use vaegis_core::config::{Checks, Validate};
+use vaegis_core::error::Violation;
+use vaegis_data::{Dataset, OpenOptions, Split, Subset, registry};
+use vaegis_nn::LatentModel;
+use vaegis_train::TrainConfig;
+use vaegis_zoo::ModelConfig;
+
+/// The default configuration with its explanations.
+pub const DEFAULT_TOML: &str = include_str!("default.toml");
+
+/// Prefixes of data sets that are a user's own files.
+const OWN: [&str; 3] = ["folder:", "npz:", "npy:"];
+
+/// Everything that a training run depends on besides its machine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RunConfig {
+    /// Root seed of initialization, shuffling and noise.
+    pub seed: u64,
+    /// What the model is trained on.
+    pub dataset: DatasetConfig,
+    /// Architecture and loss.
+    pub model: ModelConfig,
+    /// Optimization.
+    pub train: TrainConfig,
+}
+
+/// A data set by name, with the choices that it has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DatasetConfig {
+    /// Registry name, or `folder:PATH`, `npz:PATH`, `npy:PATH`.
+    pub name: String,
+    /// Side of square images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<usize>,
+    /// Only the first items of the training split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_items: Option<usize>,
+    /// Only the first items of the test split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_items: Option<usize>,
+    /// Number of items of a generated set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<usize>,
+    /// Seed of a generated set.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub seed: u64,
+    /// Number of classes of `blobs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<usize>,
+    /// Number of values of an item of `blobs` and `linear-gaussian`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dimension: Option<usize>,
+    /// Distance of the centers of `blobs` from the origin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub separation: Option<f32>,
+}
+
+fn is_zero(seed: &u64) -> bool {
+    *seed == 0
+}
+
+impl Default for DatasetConfig {
+    fn default() -> Self {
+        Self {
+            size: Some(28),
+            ..Self::named("sprites")
+        }
+    }
+}
+
+impl DatasetConfig {
+    /// The whole set of this name at its own size.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            size: None,
+            train_items: None,
+            test_items: None,
+            samples: None,
+            seed: 0,
+            classes: None,
+            dimension: None,
+            separation: None,
+        }
+    }
+
+    /// Opens one split, cut to the configured number of items.
+    ///
+    /// # Errors
+    /// An unknown set, missing or damaged files, impossible options.
+    pub fn open(&self, split: Split, root: Option<&Path>) -> Result<Arc<dyn Dataset>> {
+        let options = OpenOptions {
+            size: self.size,
+            samples: self.samples,
+            seed: self.seed,
+            classes: self.classes,
+            dimension: self.dimension,
+            separation: self.separation,
+            ..OpenOptions::default()
+        };
+        let set = vaegis_data::open(&self.name, root, split, &options)
+            .with_context(|| format!("opening the data set {:?}", self.name))?;
+        let set: Arc<dyn Dataset> = Arc::from(set);
+        let limit = match split {
+            Split::Train => self.train_items,
+            Split::Test => self.test_items,
+        };
+        match limit {
+            Some(len) if len < set.len() => Ok(Arc::new(Subset::new(set, (0..len).collect())?)),
+            _ => Ok(set),
+        }
+    }
+}
+
+/// Checks that a model can read the items of a data set.
+///
+/// # Errors
+/// Another shape, or values outside the model's bounds.
+pub fn check_fit(model: &dyn LatentModel, data: &dyn Dataset) -> Result<()> {
+    let spec = data.spec();
+    let shape = spec.item_shape.map(|n| n as i64);
+    if shape != model.input_shape() {
+        bail!(
+            "the model and the data set do not fit: items of {:?} are {shape:?} (channels, \
+             height, width), the model expects {:?}; set model.input to {shape:?}, or \
+             dataset.size to the model's side",
+            spec.name,
+            model.input_shape(),
+        );
+    }
+    let ((low, high), (least, most)) = (model.bounds(), spec.value_range);
+    if f64::from(least) < low || f64::from(most) > high {
+        bail!(
+            "the model and the data set do not fit: values of {:?} lie in [{least}, {most}], \
+             the model expects [{low}, {high}]; set model.bounds (and, outside of 0 to 1, a \
+             gaussian likelihood)",
+            spec.name,
+        );
+    }
+    Ok(())
+}
+
+impl Validate for DatasetConfig {
+    fn violations(&self) -> Vec<Violation> {
+        let mut checks = Checks::new();
+        let own = OWN.iter().any(|prefix| self.name.starts_with(prefix));
+        let known = registry::REGISTRY.iter().map(|e| e.name);
+        let names: Vec<&str> = known
+            .chain(["folder:PATH", "npz:PATH", "npy:PATH"])
+            .collect();
+        checks.require(
+            "name",
+            own || names.contains(&self.name.as_str()),
+            format!("one of {}", names.join(", ")),
+            format!("{:?}", self.name),
+        );
+        for (key, count) in [
+            ("size", self.size),
+            ("train-items", self.train_items),
+            ("test-items", self.test_items),
+            ("samples", self.samples),
+            ("classes", self.classes),
+            ("dimension", self.dimension),
+        ] {
+            if let Some(count) = count {
+                checks.at_least(key, count, 1);
+            }
+        }
+        if let Some(separation) = self.separation {
+            checks.non_negative("separation", f64::from(separation));
+        }
+        checks.into_violations()
+    }
+}
+
+impl Validate for RunConfig {
+    fn violations(&self) -> Vec<Violation> {
+        let mut checks = Checks::new();
+        checks
+            .nested("dataset", &self.dataset)
+            .nested("model", &self.model)
+            .nested("train", &self.train);
+        checks.into_violations()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vaegis_core::codec::{from_toml, to_toml};
+
+    fn parse(text: &str) -> RunConfig {
+        from_toml(Path::new("default.toml"), text).expect("parses")
+    }
+
+    #[test]
+    fn the_printed_default_is_the_default() {
+        let config = parse(DEFAULT_TOML);
+        assert_eq!(config, RunConfig::default());
+        assert_eq!(config.violations(), []);
+        assert_eq!(parse(""), config);
+    }
+
+    #[test]
+    fn the_optional_keys_of_the_printed_default_exist() {
+        let all: String = DEFAULT_TOML
+            .lines()
+            .map(|line| match line.strip_prefix('#') {
+                Some(key) if !key.is_empty() && !key.starts_with(' ') => format!("{key}\n"),
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        let config = parse(&all);
+        assert_eq!(config.violations(), []);
+        assert_eq!(config.dataset.train_items, Some(10_000));
+        assert_eq!(config.train.max_steps, Some(1000));
+    }
+
+    #[test]
+    fn a_configuration_survives_toml() {
+        let mut config = RunConfig {
+            seed: 7,
+            ..RunConfig::default()
+        };
+        config.dataset.test_items = Some(3);
+        assert_eq!(parse(&to_toml(&config).expect("serializes")), config);
+    }
+
+    #[test]
+    fn violations_of_all_tables_come_together() {
+        let mut config = RunConfig::default();
+        config.dataset.name = "mnits".to_owned();
+        config.dataset.test_items = Some(0);
+        config.train.lr = -1.0;
+        let vaegis_zoo::ModelConfig::Vae(vae) = &mut config.model else {
+            panic!("the default is a VAE")
+        };
+        vae.beta = f64::NAN;
+        let keys: Vec<String> = config.violations().into_iter().map(|v| v.key).collect();
+        assert_eq!(
+            keys,
+            [
+                "dataset.name",
+                "dataset.test-items",
+                "model.beta",
+                "train.lr"
+            ]
+        );
+    }
+}
