@@ -103,7 +103,7 @@ impl Lbfgs {
             }
         }
         for (row, d) in best.chunks_exact_mut(n).enumerate() {
-            problem.into_ball(oracle, row, d);
+            problem.move_into_ball(oracle, row, d);
         }
         found.d = Tensor::from_slice(&best).reshape([num_rows as i64, n as i64]);
         Ok(found)
@@ -188,7 +188,7 @@ impl Problem {
         let original_norms: Vec<Option<f64>> = rows
             .iter()
             .zip(points.chunks_exact_mut(n))
-            .map(|(&row, d)| self.into_ball(oracle, row, d))
+            .map(|(&row, d)| self.move_into_ball(oracle, row, d))
             .collect();
         let d = Tensor::from_slice(points).reshape([rows.len() as i64, n as i64]);
         let d = d.to_kind(kind).to_device(device);
@@ -209,7 +209,7 @@ impl Problem {
     }
 
     /// Moves `d` into the L2 ball and returns its norm before, if it moved.
-    fn into_ball(&self, oracle: &Oracle<'_>, row: usize, d: &mut [f64]) -> Option<f64> {
+    fn move_into_ball(&self, oracle: &Oracle<'_>, row: usize, d: &mut [f64]) -> Option<f64> {
         if self.ball != Ball::L2 {
             return None;
         }
