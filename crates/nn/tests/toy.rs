@@ -125,7 +125,7 @@ fn optimum_of_the_linear_beta_vae_is_stationary_and_has_the_tabulated_numbers() 
     let table = [
         (0.1, 1.4839, 0.1291),
         (1.0, 0.7638, 0.4082),
-        (3.0, 0.2887, 0.7071),
+        (5.0, 0.1667, 0.9129),
     ];
     for (beta, jacobian, sigma_min) in table {
         let spec = LinearGaussianSpec::optimal(&spectrum, 4, beta, 1.0, &seed("spectrum"));

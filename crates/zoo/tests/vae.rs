@@ -187,7 +187,10 @@ fn check_differences(what: &str, f: &dyn Fn() -> Tensor, at: &Tensor, num_probes
             let expected = (value(step) - value(-step)) / (2.0 * step);
             (found - expected).abs() < DIFFERENCES * expected.abs().max(1.0)
         };
-        assert!(STEPS.into_iter().any(agrees), "{what} at {index}: {found} at no step");
+        assert!(
+            STEPS.into_iter().any(agrees),
+            "{what} at {index}: {found} at no step"
+        );
     }
 }
 
