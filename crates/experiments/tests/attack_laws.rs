@@ -68,14 +68,22 @@ fn rows_are_independent_of_their_batch() {
             target.shallow_clone(),
             vec![1e-3, 0.1, 1.0, 10.0, 1e-2],
         );
-        let attack = short(objective);
+        // W₂ has a kink where the posteriors meet; near it a search turns the
+        // last bits into another path. Twelve iterations stay before it.
+        let attack = Attack {
+            search: Search::Lbfgs(Lbfgs {
+                max_iterations: 12,
+                ..Lbfgs::default()
+            }),
+            ..Attack::penalized(objective)
+        };
         let together = attack.run(&*model, &rows, &noise()).expect("runs");
         for row in 0..5 {
             let single = attack
                 .run(&*model, &rows.select(&[row]), &noise())
                 .expect("runs");
-            // Matrix products of other sizes round differently; thirty
-            // iterations amplify that a little.
+            // Matrix products of other sizes round differently, which the
+            // iterations amplify a little.
             assert_relative_eq!(
                 single.objective[0],
                 together.objective[row],

@@ -61,7 +61,8 @@ impl Machine {
     /// What is recorded beside a result of this process.
     pub fn provenance(&self, seed: u64, datasets: &[&dyn Dataset]) -> Provenance {
         let mut provenance = Provenance::collect(
-            std::path::Path::new("."),
+            // Not the working folder, which may be another project's checkout.
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")),
             RunFacts {
                 libtorch: vaegis_tensor::device::libtorch_version(),
                 device: format!("{:?}", self.device).to_lowercase(),

@@ -46,16 +46,36 @@ pub struct MarginArgs {
     #[arg(long, value_name = "N", default_value_t = 25)]
     pub images: usize,
     /// Radius in reconstruction space
-    #[arg(long, value_name = "R", default_value_t = 4.0)]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "R",
+        default_value_t = 4.0
+    )]
     pub r: f64,
     /// Required probability
-    #[arg(long, value_name = "M", default_value_t = 0.5)]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "M",
+        default_value_t = 0.5
+    )]
     pub m: f64,
     /// Largest norm of a distortion tried
-    #[arg(long, value_name = "NORM", default_value_t = 12.0)]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "NORM",
+        default_value_t = 12.0
+    )]
     pub cap: f64,
     /// Width of the bracket at which bisection stops
-    #[arg(long, value_name = "NORM", default_value_t = 0.05)]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "NORM",
+        default_value_t = 0.05
+    )]
     pub tolerance: f64,
     /// Attack starts per radius
     #[arg(long, value_name = "N", default_value_t = 3)]

@@ -202,6 +202,9 @@ impl Loaded {
             data = config.open(Split::Test, root)?;
         }
         check_fit(&*self.model, &*data)?;
+        if data.is_empty() {
+            bail!("the test split of {:?} has no items", config.name);
+        }
         Ok((config, data))
     }
 

@@ -85,12 +85,7 @@ pub fn run(args: &RunArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
             jobs: args.jobs.unwrap_or(default_jobs),
             threads: args.threads,
             quiet: args.quiet,
-            command: format!(
-                "cargo xtask reproduce {} --tier {} --seed {}",
-                experiment.id(),
-                args.tier.name(),
-                args.seed
-            ),
+            command: repeating_command(args, experiment.id()),
             out: out.clone(),
         };
         print(&format!(
@@ -129,4 +124,23 @@ pub fn run(args: &RunArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// The command that repeats one experiment of a run with its settings.
+fn repeating_command(args: &RunArgs, id: &str) -> String {
+    let mut command = format!(
+        "cargo xtask reproduce {id} --tier {} --seed {}",
+        args.tier.name(),
+        args.seed
+    );
+    if let Some(seeds) = args.seeds {
+        command += &format!(" --seeds {seeds}");
+    }
+    if args.device != "cpu" {
+        command += &format!(" --device {}", args.device);
+    }
+    if args.threads != 1 {
+        command += &format!(" --threads {}", args.threads);
+    }
+    command
 }

@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use vaegis_attacks::record::AttackRecord;
-use vaegis_core::codec::{read_json, read_jsonl, to_toml};
+use vaegis_core::codec::{read_json, read_jsonl};
 use vaegis_core::provenance::Provenance;
 use vaegis_report::Verdict;
 use vaegis_report::folder::RECORD_NAME;
@@ -122,7 +122,10 @@ fn weights(file: &Path, print: &mut dyn FnMut(&str)) -> Result<()> {
 }
 
 fn print_config(model: &dyn Model, print: &mut dyn FnMut(&str)) -> Result<()> {
-    for line in to_toml(&model.config())?.lines().filter(|l| !l.is_empty()) {
+    for line in toml::to_string(&model.config())?
+        .lines()
+        .filter(|l| !l.is_empty())
+    {
         print(&format!("  {line}"));
     }
     Ok(())
@@ -141,7 +144,7 @@ fn training(folder: &Path, print: &mut dyn FnMut(&str)) -> Result<()> {
         ));
     }
     if let Some(config) = &config {
-        for line in to_toml(config)?.lines().filter(|l| !l.is_empty()) {
+        for line in toml::to_string(config)?.lines().filter(|l| !l.is_empty()) {
             print(&format!("  {line}"));
         }
     }

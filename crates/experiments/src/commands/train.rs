@@ -108,6 +108,14 @@ pub fn run(args: &TrainArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
     );
     let model = build(&config.model, &store).with_context(|| path.display().to_string())?;
     for data in [&train, &test] {
+        if data.is_empty() {
+            let spec = data.spec();
+            bail!(
+                "the {} split of {:?} has no items",
+                spec.split.name(),
+                spec.name
+            );
+        }
         check_fit(&*model, &**data).with_context(|| path.display().to_string())?;
     }
     let batch = config.train.batch_size;
@@ -244,12 +252,17 @@ fn lines(
             result.steps
         ),
         format!(
-            "test ELBO {:.3} nats (log likelihood {:.3}, KL {:.3}) over {} images, {} draws each",
+            "test ELBO {:.3} nats (log likelihood {:.3}, KL {:.3}) over {} images with {} noise {}",
             result.test.elbo(),
             result.test.log_likelihood,
             result.test.kl,
             result.test_images,
-            result.elbo_draws
+            result.elbo_draws,
+            if result.elbo_draws == 1 {
+                "draw"
+            } else {
+                "draws"
+            },
         ),
     ]
 }
