@@ -5,10 +5,12 @@ use crate::oracle::Oracle;
 use crate::prepared::Prepared;
 use crate::search::Found;
 use crate::{
-    AttackError, AttackOutcome, AttackRows, Ball, Constraint, NoiseMode, Objective, Penalty, Search,
+    AttackError, AttackOutcome, AttackRows, Ball, BoxBounds, Constraint, NoiseMode, Objective,
+    Penalty, Search,
 };
 use serde::{Deserialize, Serialize};
 use vaegis_nn::LatentModel;
+use vaegis_tensor::convert::to_f64_vec;
 use vaegis_tensor::{Device, Kind, Noise, ParamStore, Tensor};
 
 /// Objective, constraint, search and restarts.
@@ -29,7 +31,7 @@ pub struct Attack {
     #[serde(default = "one")]
     pub restarts: usize,
     /// Fresh noise draws with which restarts are compared and the result is
-    /// reported; 0 reports the value that the search itself saw.
+    /// reported; 0 reports the value under the search's own noise.
     #[serde(default)]
     pub score_samples: usize,
     /// Half width of the first start around zero, per pixel.
@@ -56,7 +58,8 @@ fn thousand() -> usize {
 /// how far to go.
 const FREE_START_SPREAD: f64 = 0.1;
 
-/// Stops gradients for the parameters during an attack and restores the state.
+/// Stops gradients for the parameters during an attack. If any parameter was
+/// trainable, all are afterwards.
 struct Frozen<'a> {
     params: &'a ParamStore,
     was_trainable: bool,
@@ -141,14 +144,35 @@ impl Attack {
                 found: "0".into(),
             });
         }
-        if self.noise_mode == NoiseMode::Fresh
-            && matches!(self.search, Search::Lbfgs(_))
-            && self.objective.num_samples() > 0
-        {
+        let noisy = self.objective.num_samples() > 0;
+        if self.restarts > 1 && noisy && self.score_samples == 0 {
+            // Restarts have noise of their own: the lowest value would be the luckiest draw.
+            return Err(AttackError::BadInput {
+                name: "attack.score-samples",
+                expected: "at least 1 where restarts of a noisy objective are compared".into(),
+                found: "0".into(),
+            });
+        }
+        let compares_values = matches!(self.search, Search::Lbfgs(_) | Search::Apgd(_));
+        if self.noise_mode == NoiseMode::Fresh && compares_values && noisy {
             return Err(AttackError::Incompatible {
-                what: "lbfgs-b".into(),
+                what: self.search.name().into(),
                 with: "fresh noise at every evaluation".into(),
-                hint: "its line search needs a function: use common random numbers, or pgd",
+                hint: "it compares values of one function: use common random numbers, or pgd",
+            });
+        }
+        if !(self.start_spread.is_finite() && self.start_spread >= 0.0) {
+            return Err(AttackError::BadInput {
+                name: "attack.start-spread",
+                expected: "a number that is not negative".into(),
+                found: self.start_spread.to_string(),
+            });
+        }
+        if self.constraint.bounds == BoxBounds::UnitLegacy && self.constraint.ball != Ball::None {
+            return Err(AttackError::Incompatible {
+                what: "the box unit-legacy".into(),
+                with: "a ball".into(),
+                hint: "no distortion may lie in the box then: use a penalty",
             });
         }
         Ok(())
@@ -169,6 +193,20 @@ impl Attack {
     ) -> Result<AttackOutcome, AttackError> {
         self.check()?;
         rows.check(victim, &self.objective)?;
+        if !self.objective.is_targeted() && victim.latent_sizes().len() != 1 {
+            return Err(AttackError::Incompatible {
+                what: "maximum damage".into(),
+                with: format!("{} latent layers", victim.latent_sizes().len()),
+                hint: "its variants are defined for one layer: use a targeted objective",
+            });
+        }
+        if self.constraint.ball != Ball::None && rows.radius.iter().any(|r| r.is_infinite()) {
+            return Err(AttackError::BadInput {
+                name: "radius",
+                expected: "a finite radius for a ball".into(),
+                found: "infinity".into(),
+            });
+        }
         let _frozen = Frozen::new(victim.params());
         let num_rows = rows.len();
         let mut tiled = rows.tiled(self.restarts);
@@ -262,7 +300,7 @@ impl Attack {
         let clean = self.score(victim, rows, oracle, &all, &zero, noise);
         let divergence = self.score(victim, rows, oracle, &all, &distortion, noise);
         let penalties = |d: &Tensor| -> Vec<f64> {
-            let d = host(d);
+            let d = to_f64_vec(d);
             let each = d.chunks_exact(n).zip(oracle.lambda());
             let mut unused = vec![0.0; n];
             each.map(|(d, &lambda)| add_penalty(self.constraint.penalty, lambda, d, &mut unused))
@@ -285,7 +323,7 @@ impl Attack {
                 }
             }
             let keep = Tensor::from_slice(&keep).unsqueeze(1);
-            distortion = &distortion * &keep + &zero * (1.0 - keep);
+            distortion = distortion.where_self(&keep.gt(0.5), &zero);
         }
 
         let better = |a: usize, b: usize| total[a] < total[b] || total[b].is_nan();
@@ -300,9 +338,8 @@ impl Attack {
         let distortion = distortion.index_select(0, &pick);
         let take = |values: &[f64]| winner.iter().map(|&w| values[w]).collect::<Vec<_>>();
         AttackOutcome {
-            norm_l2: host(&distortion.square().sum_dim_intlist(1, false, None).sqrt()),
-            norm_linf: host(&distortion.abs().amax(1, false)),
-            raw: found.d.index_select(0, &pick),
+            norm_l2: to_f64_vec(&distortion.square().sum_dim_intlist(1, false, None).sqrt()),
+            norm_linf: to_f64_vec(&distortion.abs().amax(1, false)),
             objective: take(&total),
             divergence: take(&divergence),
             divergence_clean: take(&clean),
@@ -328,7 +365,7 @@ impl Attack {
         let (kind, device) = oracle.options();
         let d = d.to_kind(kind).to_device(device);
         if self.score_samples == 0 || self.objective.num_samples() == 0 {
-            return host(&oracle.divergence_value(all, &d));
+            return to_f64_vec(&oracle.divergence_value(all, &d));
         }
         let objective = self.objective.with_samples(self.score_samples);
         let tiled = rows.tiled(self.restarts);
@@ -341,14 +378,6 @@ impl Attack {
         );
         let per_pass = (self.max_rows_per_pass / self.score_samples).max(1);
         let mut judge = Oracle::new(victim, prepared, &tiled, self.constraint, per_pass);
-        host(&judge.divergence_value(all, &d))
+        to_f64_vec(&judge.divergence_value(all, &d))
     }
-}
-
-fn host(tensor: &Tensor) -> Vec<f64> {
-    let flat = tensor
-        .to_kind(Kind::Double)
-        .to_device(Device::Cpu)
-        .flatten(0, -1);
-    Vec::<f64>::try_from(&flat).expect("invariant: a flat f64 tensor on the host")
 }

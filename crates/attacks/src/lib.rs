@@ -8,7 +8,7 @@
 //!
 //! Rows are independent: every row has its own target, penalty, radius, noise
 //! and search state, so 10 pairs × 50 penalties × restarts run as one batch and
-//! give the rows that single runs give.
+//! give, to rounding, the rows that single runs give.
 
 pub mod attack;
 pub mod constraint;

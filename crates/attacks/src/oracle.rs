@@ -95,6 +95,11 @@ impl<'a> Oracle<'a> {
         (self.x.kind(), self.x.device())
     }
 
+    /// Whether two evaluations of one point differ by their noise.
+    pub fn is_fresh(&self) -> bool {
+        self.prepared.is_fresh()
+    }
+
     /// Row numbers as an index tensor.
     pub fn row_index(&self, rows: &[usize]) -> Tensor {
         let rows: Vec<i64> = rows.iter().map(|&r| r as i64).collect();

@@ -28,9 +28,6 @@ pub enum RowStatus {
 pub struct AttackOutcome {
     /// Best distortion found, inside box and ball, `[N, D]` on the CPU in f64.
     pub distortion: Tensor,
-    /// The search's own best point before the last projection, `[N, D]`. Equal
-    /// to `distortion` unless a norm cap is handled inside the objective.
-    pub raw: Tensor,
     /// Divergence plus penalty at `distortion`.
     pub objective: Vec<f64>,
     /// Divergence part at `distortion`.

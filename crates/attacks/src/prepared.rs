@@ -107,10 +107,15 @@ impl<'a> Prepared<'a> {
         }
     }
 
+    /// Whether the noise is drawn anew at every evaluation.
+    pub fn is_fresh(&self) -> bool {
+        self.noise_mode == NoiseMode::Fresh && !self.eps.is_empty()
+    }
+
     /// Draws the noise of every row anew if the noise mode asks for it.
     /// `evaluation` numbers the draws.
     pub fn refresh(&mut self, evaluation: u64) {
-        if self.noise_mode == NoiseMode::Fresh && !self.eps.is_empty() {
+        if self.is_fresh() {
             let noise = self.noise.child("fresh").index(evaluation);
             self.eps = draw_eps(self.victim, &self.objective, &noise, &self.keys);
         }

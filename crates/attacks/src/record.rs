@@ -4,7 +4,8 @@ use crate::prepared::draw_rows;
 use crate::{Attack, AttackOutcome, AttackRows, Penalty, RowStatus};
 use serde::{Deserialize, Serialize};
 use vaegis_nn::{LatentModel, LatentPath, Mode};
-use vaegis_tensor::{Device, Kind, Noise, Tensor, no_grad};
+use vaegis_tensor::convert::to_f64_vec;
+use vaegis_tensor::{Noise, Tensor, no_grad};
 
 /// One attack, as a row of a result file. Distances are L2, likelihoods nats.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -116,7 +117,7 @@ fn nll(
         let log_prob = likelihood
             .log_prob(&repeat(image))
             .reshape([-1, samples as i64]);
-        host(&(-log_prob.mean_dim(1, false, None)))
+        to_f64_vec(&(-log_prob.mean_dim(1, false, None)))
     });
     each.collect()
 }
@@ -158,7 +159,7 @@ pub fn describe(
         let no_attack = nll(&rows.x, &[target]);
         let perfect = nll(target, &[target]);
         let distance = |a: &Tensor, b: &Tensor| {
-            host(
+            to_f64_vec(
                 &(a - b)
                     .square()
                     .flatten(1, -1)
@@ -206,12 +207,4 @@ pub fn describe(
         };
         (0..rows.len()).map(record).collect()
     })
-}
-
-fn host(tensor: &Tensor) -> Vec<f64> {
-    let flat = tensor
-        .to_kind(Kind::Double)
-        .to_device(Device::Cpu)
-        .flatten(0, -1);
-    Vec::<f64>::try_from(&flat).expect("invariant: a flat f64 tensor on the host")
 }

@@ -96,6 +96,9 @@ impl AttackRows {
                 found,
             })
         };
+        if self.is_empty() {
+            return bad("rows", "at least one row".into(), "none".into());
+        }
         let [c, h, w] = victim.input_shape();
         let expected = vec![self.len() as i64, c, h, w];
         for (name, tensor) in [("x", Some(&self.x)), ("target", self.target.as_ref())] {
@@ -129,6 +132,9 @@ impl AttackRows {
             if let Some(v) = values.iter().find(|v| v.is_nan() || **v < 0.0) {
                 return bad(name, "values that are not negative".into(), v.to_string());
             }
+        }
+        if let Some(v) = self.lambda.iter().find(|v| v.is_infinite()) {
+            return bad("lambda", "finite values".into(), v.to_string());
         }
         if self.keys.len() != self.len() {
             return bad(

@@ -13,11 +13,9 @@ use crate::record::AttackRecord;
 /// # References
 /// Seatbelt specification §2.10 (SB-32).
 pub fn most_successful(records: &[AttackRecord]) -> Option<usize> {
-    let mean = records
-        .iter()
-        .map(|r| r.reconstruction_to_target)
-        .sum::<f64>()
-        / records.len().max(1) as f64;
+    let distances = records.iter().map(|r| r.reconstruction_to_target);
+    let finite: Vec<f64> = distances.filter(|d| d.is_finite()).collect();
+    let mean = finite.iter().sum::<f64>() / finite.len().max(1) as f64;
     let close = records
         .iter()
         .enumerate()

@@ -1,11 +1,12 @@
 //! The first-order margin bounds on trained networks.
 
+use crate::EvalError;
 use crate::error::one_layer;
 use crate::robust::distances;
-use crate::{EvalError, host};
 use serde::{Deserialize, Serialize};
 use vaegis_attacks::Variant;
 use vaegis_nn::{LatentModel, LatentPath, Mode};
+use vaegis_tensor::convert::to_f64_vec;
 use vaegis_tensor::{Kind, Noise, Tensor, autograd};
 use vaegis_theory::margin::{
     AcceptanceProbability, EncoderGeometry, MarginBounds, bounds, bounds_at_fixed_p0,
@@ -101,9 +102,9 @@ pub fn margin_bounds(
     let jacobian = jacobian
         .reshape([num_rows as i64, size as i64, -1])
         .to_kind(Kind::Double);
-    let gram = host(&jacobian.bmm(&jacobian.transpose(1, 2)));
+    let gram = to_f64_vec(&jacobian.bmm(&jacobian.transpose(1, 2)));
     let posterior = vaegis_tensor::no_grad(|| model.posterior(x, LatentPath::Mean, Mode::Eval));
-    let sigma = host(&posterior.layers[0].scale());
+    let sigma = to_f64_vec(&posterior.layers[0].scale());
     (0..num_rows)
         .map(|row| {
             let gram = &gram[row * size * size..(row + 1) * size * size];

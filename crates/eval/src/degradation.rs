@@ -1,8 +1,8 @@
 //! What an attack costs in likelihood.
 
-use crate::host;
 use serde::{Deserialize, Serialize};
 use vaegis_nn::{LatentModel, LatentPath, Mode};
+use vaegis_tensor::convert::to_f64_vec;
 use vaegis_tensor::{Tensor, no_grad};
 
 /// log p(x|z) with z the mean encoding of the clean and of the attacked input.
@@ -38,7 +38,7 @@ pub fn degradation(model: &dyn LatentModel, x: &Tensor, attacked: &Tensor) -> Ve
     no_grad(|| {
         let log_prob = |input: &Tensor| {
             let posterior = model.posterior(input, LatentPath::Mean, Mode::Eval);
-            host(&model.decode(&posterior.z, Mode::Eval).log_prob(x))
+            to_f64_vec(&model.decode(&posterior.z, Mode::Eval).log_prob(x))
         };
         let rows = log_prob(x).into_iter().zip(log_prob(attacked));
         rows.map(|(clean, attacked)| Degradation { clean, attacked })

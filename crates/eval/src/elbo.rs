@@ -1,8 +1,9 @@
 //! Evidence lower bounds: the ELBO with its terms, and the tighter IWAE bound.
 
-use crate::{host, in_parts};
+use crate::in_parts;
 use serde::{Deserialize, Serialize};
 use vaegis_nn::{LatentModel, LatentPath, Mode};
+use vaegis_tensor::convert::to_f64_vec;
 use vaegis_tensor::{Noise, Tensor, no_grad};
 
 /// Rows of one network pass.
@@ -24,9 +25,9 @@ impl ElboRow {
     }
 }
 
-/// The mean of rows.
+/// The mean of rows; NaN of none.
 pub fn mean(rows: &[ElboRow]) -> ElboRow {
-    let n = rows.len().max(1) as f64;
+    let n = rows.len() as f64;
     ElboRow {
         log_likelihood: rows.iter().map(|r| r.log_likelihood).sum::<f64>() / n,
         kl: rows.iter().map(|r| r.kl).sum::<f64>() / n,
@@ -42,7 +43,7 @@ pub fn elbo(model: &dyn LatentModel, x: &Tensor, samples: usize, noise: &Noise) 
     no_grad(|| {
         in_parts(x, per_pass, |start, part| {
             let terms = log_ratio_terms(model, part, samples, &noise.index(start as u64));
-            let mean = |t: &Tensor| host(&t.mean_dim(1, false, None));
+            let mean = |t: &Tensor| to_f64_vec(&t.mean_dim(1, false, None));
             let rows = mean(&terms.log_likelihood).into_iter().zip(mean(&terms.kl));
             rows.map(|(log_likelihood, kl)| ElboRow { log_likelihood, kl })
                 .collect()
@@ -62,9 +63,13 @@ pub fn elbo(model: &dyn LatentModel, x: &Tensor, samples: usize, noise: &Noise) 
 /// # Shapes
 /// x: `[N, C, H, W]` → `N` values in nats
 ///
+/// # Panics
+/// If `k` is 0.
+///
 /// # References
 /// Burda, Grosse and Salakhutdinov 2016, equation 8.
 pub fn iwae(model: &dyn LatentModel, x: &Tensor, k: usize, noise: &Noise) -> Vec<f64> {
+    assert!(k > 0, "iwae: at least one sample");
     no_grad(|| {
         in_parts(x, ROWS_PER_PASS, |start, part| {
             let noise = noise.index(start as u64);
@@ -83,7 +88,7 @@ pub fn iwae(model: &dyn LatentModel, x: &Tensor, k: usize, noise: &Noise) -> Vec
                 drawn += samples;
             }
             let total = total.expect("invariant: k is at least one");
-            host(&(total - (k as f64).ln()))
+            to_f64_vec(&(total - (k as f64).ln()))
         })
     })
 }

@@ -1,8 +1,9 @@
 //! How the latent space is used: active units and the size of the encoder's noise.
 
-use crate::{host, in_parts};
+use crate::in_parts;
 use serde::{Deserialize, Serialize};
 use vaegis_nn::{LatentModel, LatentPath, Mode};
+use vaegis_tensor::convert::to_f64_vec;
 use vaegis_tensor::{Kind, Tensor, no_grad};
 
 /// A unit is active when the variance of its posterior mean over the data
@@ -42,8 +43,8 @@ pub fn usage(model: &dyn LatentModel, x: &Tensor) -> LatentUsage {
             Tensor::cat(&passes.iter().map(pick).collect::<Vec<_>>(), 0)
         };
         let (mean, sigma) = (join(|p| &p.0), join(|p| &p.1));
-        let mean_variance = host(&mean.var_dim(0, false, false));
-        let scalar = |t: Tensor| host(&t.mean(None))[0];
+        let mean_variance = to_f64_vec(&mean.var_dim(0, false, false));
+        let scalar = |t: Tensor| to_f64_vec(&t.mean(None))[0];
         LatentUsage {
             active_units: mean_variance
                 .iter()
@@ -57,7 +58,7 @@ pub fn usage(model: &dyn LatentModel, x: &Tensor) -> LatentUsage {
     })
 }
 
-/// Mean over the data of ‖x − g(μ(x))‖₂: the distortion that every robustness
+/// ‖x − g(μ(x))‖₂ of every input: the distortion that every robustness
 /// number must be shown beside.
 ///
 /// # Shapes
@@ -66,7 +67,7 @@ pub fn distortion(model: &dyn LatentModel, x: &Tensor) -> Vec<f64> {
     no_grad(|| {
         in_parts(x, 1024, |_, part| {
             let difference = (model.reconstruct(part) - part).flatten(1, -1);
-            host(&difference.square().sum_dim_intlist(1, false, None).sqrt())
+            to_f64_vec(&difference.square().sum_dim_intlist(1, false, None).sqrt())
         })
     })
 }

@@ -14,17 +14,7 @@ pub mod robust;
 
 pub use error::EvalError;
 
-use vaegis_tensor::{Device, Kind, Tensor};
-
-/// A tensor's numbers on the host in f64.
-pub(crate) fn host(tensor: &Tensor) -> Vec<f64> {
-    let flat = tensor
-        .detach()
-        .to_kind(Kind::Double)
-        .to_device(Device::Cpu)
-        .flatten(0, -1);
-    Vec::<f64>::try_from(&flat).expect("invariant: a flat f64 tensor on the host")
-}
+use vaegis_tensor::Tensor;
 
 /// Runs `measure` on consecutive parts of at most `per_pass` rows and joins the
 /// results; bounds the memory of a pass over a whole test set.

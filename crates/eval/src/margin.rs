@@ -4,7 +4,8 @@
 use crate::EvalError;
 use crate::robust::distances;
 use serde::{Deserialize, Serialize};
-use vaegis_attacks::{Attack, AttackRows, Variant};
+use vaegis_attacks::search::Pgd;
+use vaegis_attacks::{Attack, AttackRows, Search, Variant};
 use vaegis_nn::LatentModel;
 use vaegis_tensor::{Noise, Tensor};
 use vaegis_theory::bisection::{MarginEstimate, MarginSearch, SearchMode, SearchOptions};
@@ -50,6 +51,56 @@ impl Default for MarginOptions {
             restarts: 3,
             steps: 60,
         }
+    }
+}
+
+impl MarginOptions {
+    /// The attack at every radius; its starts are rows of their own.
+    pub fn attack(&self) -> Attack {
+        let pgd = Pgd {
+            steps: self.steps,
+            ..Pgd::default()
+        };
+        Attack {
+            search: Search::Pgd(pgd),
+            restarts: 1,
+            score_samples: 0,
+            start_spread: 1.0,
+            ..Attack::max_damage(self.variant)
+        }
+    }
+
+    fn check(&self) -> Result<(), EvalError> {
+        let bad = |name, expected: &str, found: String| {
+            Err(EvalError::BadInput {
+                name,
+                expected: expected.to_owned(),
+                found,
+            })
+        };
+        if !(self.m > 0.0 && self.m < 1.0) {
+            return bad(
+                "margins.m",
+                "a probability between 0 and 1",
+                self.m.to_string(),
+            );
+        }
+        if !(self.r.is_finite() && self.r >= 0.0) {
+            return bad("margins.r", "a finite radius", self.r.to_string());
+        }
+        for (name, value) in [
+            ("margins.restarts", self.restarts),
+            ("margins.num-samples", self.num_samples),
+            (
+                "margins.num-samples-unperturbed",
+                self.num_samples_unperturbed,
+            ),
+        ] {
+            if value == 0 {
+                return bad(name, "at least 1", value.to_string());
+            }
+        }
+        Ok(())
     }
 }
 
@@ -99,6 +150,7 @@ pub fn margins(
     noise: &Noise,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Vec<InputMargin>, EvalError> {
+    options.check()?;
     let num_rows = x.size()[0] as usize;
     let keys: Vec<u64> = (0..num_rows as u64).collect();
     let unperturbed = distances(
@@ -176,6 +228,14 @@ pub fn shares_at(
     options: &MarginOptions,
     noise: &Noise,
 ) -> Result<Vec<FailingShare>, EvalError> {
+    options.check()?;
+    if radii.len() as i64 != x.size()[0] {
+        return Err(EvalError::BadInput {
+            name: "radii",
+            expected: format!("{} values, one per input", x.size()[0]),
+            found: radii.len().to_string(),
+        });
+    }
     let rows: Vec<usize> = (0..radii.len()).collect();
     let shares = lowest_shares(model, x, &rows, radii, options, noise)?;
     let each = shares.into_iter().zip(radii).map(|(share, &radius)| {
@@ -212,13 +272,7 @@ fn lowest_shares(
     attack_rows.keys = (0..options.restarts as u64)
         .flat_map(|restart| rows.iter().map(move |&row| row as u64 | (restart << 40)))
         .collect();
-    let mut attack = Attack::max_damage(options.variant);
-    attack.restarts = 1;
-    attack.score_samples = 0;
-    attack.start_spread = 1.0;
-    if let vaegis_attacks::Search::Pgd(pgd) = &mut attack.search {
-        pgd.steps = options.steps;
-    }
+    let attack = options.attack();
     let outcome = attack.run(model, &attack_rows, &noise.child("attack"))?;
     let attacked = outcome.attacked(&attack_rows.x);
     let distances = distances(

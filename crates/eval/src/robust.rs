@@ -1,10 +1,11 @@
 //! Distances between noisy and reference reconstructions: the raw material of
 //! r-robustness.
 
+use crate::EvalError;
 use crate::error::one_layer;
-use crate::{EvalError, host};
 use vaegis_attacks::Variant;
 use vaegis_nn::{LatentModel, LatentPath, Mode};
+use vaegis_tensor::convert::to_f64_vec;
 use vaegis_tensor::{Device, Kind, Noise, Tensor, no_grad};
 
 /// Decoder rows of one network pass.
@@ -18,6 +19,7 @@ const ROWS_PER_PASS: i64 = 8192;
 /// # Formula
 /// ```text
 /// mean-only (V1):  ‖g(μ(x+δ) + η σ(x)) − g(μ(x))‖
+/// sigma-only:      ‖g(μ(x) + η σ(x+δ)) − g(μ(x))‖
 /// both (V2):       ‖g(μ(x+δ) + η σ(x+δ)) − g(μ(x))‖
 /// two-sample (V3): ‖g(μ(x+δ) + η₁ σ(x+δ)) − g(μ(x) + η₂ σ(x))‖
 /// ```
@@ -37,6 +39,13 @@ pub fn distances(
     noise: &Noise,
 ) -> Result<Vec<Vec<f64>>, EvalError> {
     let size = one_layer(model)?;
+    if keys.len() as i64 != x.size()[0] {
+        return Err(EvalError::BadInput {
+            name: "keys",
+            expected: format!("{} values, one per input", x.size()[0]),
+            found: keys.len().to_string(),
+        });
+    }
     let encode = |input: &Tensor| {
         let mut posterior = model.posterior(input, LatentPath::Mean, Mode::Eval);
         posterior.layers.remove(0)
@@ -85,7 +94,7 @@ pub fn distances(
                 let reference = other.as_ref().map_or_else(|| at(&center), decode);
                 let difference = decode(&z) - reference;
                 let squared = difference.square().sum_dim_intlist(1, false, None);
-                row_distances.extend(host(&squared.sqrt()));
+                row_distances.extend(to_f64_vec(&squared.sqrt()));
             }
             all.push(row_distances);
         }

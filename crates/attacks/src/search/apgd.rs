@@ -87,7 +87,7 @@ impl Apgd {
                 // A row that halves its step goes on from its best point.
                 d = descent.best().where_self(&halve, &d);
                 previous = d.where_self(&halve, &previous);
-                gradient = descent.evaluate(oracle, &d).1;
+                (value, gradient) = descent.evaluate(oracle, &d);
                 halved_before = halve.squeeze_dim(1).to_kind(improved.kind());
                 best_before = descent.best_value().shallow_clone();
                 improved = improved.zeros_like();

@@ -14,6 +14,8 @@ pub(super) struct Descent {
     best: Tensor,
     best_value: Tensor,
     evaluations: usize,
+    /// Whether every evaluation has noise of its own.
+    fresh: bool,
 }
 
 impl Descent {
@@ -29,6 +31,7 @@ impl Descent {
             best: oracle.x().zeros_like(),
             best_value: Tensor::full([num_rows as i64], f64::INFINITY, (kind, device)),
             evaluations: 0,
+            fresh: oracle.is_fresh(),
         }
     }
 
@@ -68,9 +71,15 @@ impl Descent {
         self.remember(d, &value);
     }
 
-    /// Keeps `d` where `value` is the lowest so far. NaN never is.
+    /// Keeps `d` where `value` is the lowest so far. NaN never is. Under fresh
+    /// noise the lowest value is the luckiest draw, so the last finite point is
+    /// kept instead.
     fn remember(&mut self, d: &Tensor, value: &Tensor) {
-        let better = value.lt_tensor(&self.best_value);
+        let better = if self.fresh {
+            value.isfinite()
+        } else {
+            value.lt_tensor(&self.best_value)
+        };
         self.best_value = value.where_self(&better, &self.best_value);
         self.best = d.where_self(&better.unsqueeze(1), &self.best);
     }

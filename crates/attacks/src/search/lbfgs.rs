@@ -5,6 +5,7 @@ use super::{Found, positive};
 use crate::constraint::add_penalty;
 use crate::oracle::Oracle;
 use crate::{AttackError, Ball, RowStatus};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use vaegis_lbfgsb::{Batch, Options, Precision, Status};
 use vaegis_tensor::{Device, Kind, Tensor};
@@ -29,8 +30,8 @@ pub struct Lbfgs {
     pub memory: usize,
     /// Stop when an iteration gains less than `factr` · 2.2e−16, relatively.
     pub factr: f64,
-    /// Stop when the projected gradient's largest entry is below this, in units
-    /// of the scaled objective.
+    /// Stop when the projected gradient's largest entry is below this, in nats
+    /// (of the objective as it is, not as it is scaled for the optimizer).
     pub pgtol: f64,
     /// Iteration cap.
     pub max_iterations: usize,
@@ -81,7 +82,8 @@ impl Lbfgs {
             },
             ..Options::default()
         };
-        let mut batch = Batch::new(&problem.start, &problem.lower, &problem.upper, n, &options)?;
+        let batch = Batch::new(&problem.start, &problem.lower, &problem.upper, n, &options)?;
+        let mut batch = batch.with_units(&problem.scale)?;
         let mut found = Found {
             d: Tensor::zeros([num_rows as i64, n as i64], (Kind::Double, Device::Cpu)),
             iterations: vec![0; num_rows],
@@ -103,7 +105,7 @@ impl Lbfgs {
             }
         }
         for (row, d) in best.chunks_exact_mut(n).enumerate() {
-            problem.move_into_ball(oracle, row, d);
+            problem.move_into_ball(oracle.radius()[row], d);
         }
         found.d = Tensor::from_slice(&best).reshape([num_rows as i64, n as i64]);
         Ok(found)
@@ -129,7 +131,8 @@ struct Problem {
     lower: Vec<f64>,
     upper: Vec<f64>,
     /// Divergences reach 10⁹; each row is handed over in units of its value
-    /// without attack, so that one set of tolerances fits all rows.
+    /// without attack, so that the first step is of a sensible length. The
+    /// optimizer knows the units and stops where it would stop without them.
     scale: Vec<f64>,
 }
 
@@ -184,36 +187,38 @@ impl Problem {
         gradients: &mut Vec<f64>,
     ) {
         let n = oracle.num_pixels();
-        let (kind, device) = oracle.options();
+        let radius = oracle.radius();
         let original_norms: Vec<Option<f64>> = rows
-            .iter()
-            .zip(points.chunks_exact_mut(n))
-            .map(|(&row, d)| self.move_into_ball(oracle, row, d))
+            .par_iter()
+            .zip(points.par_chunks_exact_mut(n))
+            .map(|(&row, d)| self.move_into_ball(radius[row], d))
             .collect();
-        let d = Tensor::from_slice(points).reshape([rows.len() as i64, n as i64]);
-        let d = d.to_kind(kind).to_device(device);
+        let d = to_device(points, oracle.options()).reshape([rows.len() as i64, n as i64]);
         let (divergence, gradient) = oracle.divergence(&oracle.row_index(rows), &d);
         *values = to_host(&divergence);
-        *gradients = to_host(&gradient);
-        let penalty = oracle.constraint().penalty;
-        let each = rows.iter().zip(original_norms).zip(points.chunks_exact(n));
-        for (i, ((&row, original), d)) in each.enumerate() {
-            let g = &mut gradients[i * n..(i + 1) * n];
-            values[i] += add_penalty(penalty, oracle.lambda()[row], d, g);
-            if let Some(original) = original {
-                through_ball(d, original, g);
-            }
-            values[i] *= self.scale[row];
-            g.iter_mut().for_each(|v| *v *= self.scale[row]);
-        }
+        let network = Gradient::new(&gradient);
+        gradients.resize(points.len(), 0.0);
+        let (penalty, lambda) = (oracle.constraint().penalty, oracle.lambda());
+        let each = values.par_iter_mut().zip(rows).zip(original_norms);
+        each.zip(points.par_chunks_exact(n))
+            .zip(gradients.par_chunks_exact_mut(n))
+            .enumerate()
+            .for_each(|(i, ((((value, &row), original), d), g))| {
+                network.widen(i * n, g);
+                *value += add_penalty(penalty, lambda[row], d, g);
+                if let Some(original) = original {
+                    through_ball(d, original, g);
+                }
+                *value *= self.scale[row];
+                g.iter_mut().for_each(|v| *v *= self.scale[row]);
+            });
     }
 
     /// Moves `d` into the L2 ball and returns its norm before, if it moved.
-    fn move_into_ball(&self, oracle: &Oracle<'_>, row: usize, d: &mut [f64]) -> Option<f64> {
+    fn move_into_ball(&self, radius: f64, d: &mut [f64]) -> Option<f64> {
         if self.ball != Ball::L2 {
             return None;
         }
-        let radius = oracle.radius()[row];
         let norm = d.iter().map(|v| v * v).sum::<f64>().sqrt();
         let inside = norm <= radius && self.ball_mode == BallMode::Clip;
         if inside || norm == 0.0 {
@@ -231,6 +236,8 @@ impl Problem {
 fn through_ball(d: &[f64], original: f64, gradient: &mut [f64]) {
     let squared: f64 = d.iter().map(|v| v * v).sum();
     if squared == 0.0 {
+        // A ball of radius zero: the value does not depend on the point.
+        gradient.fill(0.0);
         return;
     }
     let radial = d
@@ -243,6 +250,46 @@ fn through_ball(d: &[f64], original: f64, gradient: &mut [f64]) {
     for (g, v) in gradient.iter_mut().zip(d) {
         *g = (*g - radial * v) * shrink;
     }
+}
+
+/// A gradient of the network on the host, in the network's own kind: widening
+/// it is part of the pass that adds the penalty.
+enum Gradient {
+    Float(Vec<f32>),
+    Double(Vec<f64>),
+}
+
+impl Gradient {
+    fn new(tensor: &Tensor) -> Self {
+        if tensor.kind() != Kind::Float {
+            return Self::Double(to_host(tensor));
+        }
+        let flat = tensor.detach().to_device(Device::Cpu).reshape(-1_i64);
+        let values = Vec::try_from(flat);
+        Self::Float(values.expect("invariant: a flat f32 tensor on the host"))
+    }
+
+    /// The entries from `start` on, as many as `out` takes.
+    fn widen(&self, start: usize, out: &mut [f64]) {
+        let range = start..start + out.len();
+        match self {
+            Self::Float(values) => out
+                .iter_mut()
+                .zip(&values[range])
+                .for_each(|(out, &value)| *out = f64::from(value)),
+            Self::Double(values) => out.copy_from_slice(&values[range]),
+        }
+    }
+}
+
+/// The points in the network's kind on its device. Narrowing happens before the
+/// copy, by all threads.
+fn to_device(points: &[f64], (kind, device): (Kind, Device)) -> Tensor {
+    if kind != Kind::Float {
+        return Tensor::from_slice(points).to_kind(kind).to_device(device);
+    }
+    let narrow: Vec<f32> = points.par_iter().map(|&v| v as f32).collect();
+    Tensor::from_slice(&narrow).to_device(device)
 }
 
 /// A tensor's numbers on the host in f64.

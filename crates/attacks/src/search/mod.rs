@@ -111,7 +111,7 @@ impl Search {
             Self::Pgd(s) => Ok(s.run(oracle, start)),
             Self::Apgd(s) => Ok(s.run(oracle, start)),
             Self::Adam(s) => Ok(s.run(oracle, start)),
-            Self::Random(s) => Ok(s.run(oracle, start, noise, keys)),
+            Self::Random(s) => Ok(s.run(oracle, noise, keys)),
         }
     }
 }

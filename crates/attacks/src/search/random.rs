@@ -26,16 +26,8 @@ impl RandomSearch {
         positive("search.trials", self.trials as f64)
     }
 
-    pub(super) fn run(
-        &self,
-        oracle: &mut Oracle<'_>,
-        start: &Tensor,
-        noise: &Noise,
-        keys: &[u64],
-    ) -> Found {
+    pub(super) fn run(&self, oracle: &mut Oracle<'_>, noise: &Noise, keys: &[u64]) -> Found {
         let mut descent = Descent::new(oracle);
-        let first = descent.start(oracle, start);
-        descent.try_point(oracle, &first);
         for trial in 0..self.trials {
             let node = noise.child("direction").index(trial as u64);
             let directions = random_directions(oracle, &node, keys);
