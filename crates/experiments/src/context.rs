@@ -40,7 +40,7 @@ impl RunCtx {
     /// The seeds of the replicates.
     pub fn seeds(&self, default: usize) -> Vec<u64> {
         (0..self.num_seeds.unwrap_or(default) as u64)
-            .map(|k| self.seed + k)
+            .map(|k| self.seed.wrapping_add(k))
             .collect()
     }
 

@@ -1,4 +1,5 @@
-//! Independent jobs on a few worker threads, one libtorch thread each.
+//! Independent jobs on a few worker threads, each with its own number of libtorch
+//! threads.
 //!
 //! Small networks gain more from two models at once than from two threads
 //! within one matrix product, and results do not depend on the number of

@@ -277,6 +277,10 @@ fn sweep(args: &AttackArgs) -> Sweep {
         PenaltyName::L2Squared => Penalty::L2Squared,
     };
     attack.restarts = args.restarts;
+    if args.restarts > 1 {
+        // Restarts have noise of their own; common draws compare them fairly.
+        attack.score_samples = args.samples.max(1);
+    }
     Sweep {
         attack,
         chunk_rows: args.chunk_rows,

@@ -1,7 +1,7 @@
 //! The tour's report: figures and tables from the measurements.
 
 use super::TourConfig;
-use super::claims::{Models, bound_and_margin, cheap, mean_margin, sweep_mean};
+use super::claims::{Models, bound_and_margin, cheap, mean_margin, sweep_mean, sweep_success};
 use super::data::TourData;
 use super::job::{ModelResult, average};
 use super::pictures::Pictures;
@@ -9,11 +9,12 @@ use crate::RunCtx;
 use crate::claims::over_seeds;
 use anyhow::Result;
 use vaegis_attacks::grid::lambda_grid;
-use vaegis_attacks::record::AttackRecord;
 use vaegis_report::{
     Axis, Block, Cell, ClaimResult, Figure, Line, Points, Report, RunManifest, Section, Table,
     Verdict,
 };
+use vaegis_theory::bisection::RowStatus;
+use vaegis_theory::stats::{geometric_mean, median};
 
 const ATTACKS: [(&str, &str); 3] = [
     ("kl", "latent KL"),
@@ -37,7 +38,7 @@ pub(super) fn report(
     let count = |v: Verdict| claims.iter().filter(|c| c.verdict == v).count();
     report.summary = vec![
         format!(
-            "Plain and β-VAEs (784-style MLP, {} hidden units, {} latents, Bernoulli likelihood) on {name}: \
+            "Plain and β-VAEs (MLP, {} hidden units, {} latents, Bernoulli likelihood) on {name}: \
              {} networks over β ∈ {:?} and {} seeds, {} training images, tier {}.",
             config.hidden,
             config.latent,
@@ -198,9 +199,7 @@ fn against_lambda(config: &TourConfig, models: &Models<'_>) -> Result<Figure> {
         let estimates: Vec<_> = lambdas
             .iter()
             .map(|&lambda| {
-                let success = |m: &&ModelResult| {
-                    sweep_mean(m, "kl", |r| r.lambda == lambda, AttackRecord::success)
-                };
+                let success = |m: &&ModelResult| sweep_success(m, "kl", |r| r.lambda == lambda);
                 over_seeds(&models.at(beta).iter().map(success).collect::<Vec<_>>())
             })
             .collect();
@@ -223,7 +222,7 @@ fn against_lambda(config: &TourConfig, models: &Models<'_>) -> Result<Figure> {
     )?;
     Ok(figure.with_caption(
         "0 = the target is as unlikely as without attack, 1 = as likely as from its own encoding. \
-         Mean over pairs, 95 % interval over seeds.",
+         Of the mean over pairs, 95 % interval over seeds.",
     ))
 }
 
@@ -310,6 +309,16 @@ fn beta_table(
     Ok(table)
 }
 
+/// Share of a model's images whose margin has this status.
+fn share(model: &ModelResult, is: impl Fn(&RowStatus) -> bool) -> f64 {
+    let hits = model
+        .margins
+        .iter()
+        .filter(|m| is(&m.margin.status))
+        .count();
+    hits as f64 / model.margins.len() as f64
+}
+
 fn quality_table(config: &TourConfig, models: &Models<'_>) -> Result<Table> {
     beta_table(
         config,
@@ -340,14 +349,15 @@ fn attack_table(config: &TourConfig, models: &Models<'_>) -> Result<Table> {
             "Success: 0 = no attack, 1 = perfect attack.",
         ),
         &[
-            ("success, KL", &|m| {
-                sweep_mean(m, "kl", cheap, AttackRecord::success)
-            }),
-            ("success, W₂", &|m| {
-                sweep_mean(m, "w2", cheap, AttackRecord::success)
-            }),
-            ("success, output", &|m| {
-                sweep_mean(m, "output", cheap, AttackRecord::success)
+            ("success, KL", &|m| sweep_success(m, "kl", cheap)),
+            ("success, W₂", &|m| sweep_success(m, "w2", cheap)),
+            ("success, output", &|m| sweep_success(m, "output", cheap)),
+            ("geometric mean Δ, KL (all λ)", &|m| {
+                let sweep = m.sweeps.iter().find(|(name, _, _)| *name == "kl");
+                let deltas: Vec<f64> = sweep
+                    .map(|(_, r, _)| r.iter().map(|r| r.delta).collect())
+                    .unwrap_or_default();
+                geometric_mean(&deltas).unwrap_or(f64::NAN)
             }),
             ("‖d‖, KL", &|m| {
                 sweep_mean(m, "kl", cheap, |r| r.norm_l2)
@@ -371,6 +381,16 @@ fn margin_table(config: &TourConfig, models: &Models<'_>) -> Result<Table> {
         ),
         &[
             ("margin R", &mean_margin),
+            ("median R", &|m| {
+                median(&m.margins.iter().map(|r| r.margin.value).collect::<Vec<_>>())
+                    .unwrap_or(f64::NAN)
+            }),
+            ("share at the cap", &|m| {
+                share(m, |s| *s == RowStatus::AtCap)
+            }),
+            ("share not robust at rest", &|m| {
+                share(m, |s| *s == RowStatus::NotRobustUnperturbed)
+            }),
             ("B_F", &|m| {
                 mean(m.bounds.iter().map(|b| b.plug_in.frobenius).collect())
             }),

@@ -14,7 +14,7 @@ use vaegis_attacks::record::AttackRecord;
 use vaegis_attacks::search::{Pgd, RandomSearch};
 use vaegis_attacks::sweep::{Sweep, SweepRows};
 use vaegis_attacks::{Attack, AttackRows, NoiseMode, Search, Variant};
-use vaegis_eval::bounds::{InputBounds, margin_bounds};
+use vaegis_eval::bounds::{BoundOptions, InputBounds, margin_bounds};
 use vaegis_eval::degradation::{Degradation, degradation};
 use vaegis_eval::elbo::{ElboRow, elbo, iwae, mean};
 use vaegis_eval::latent::{LatentUsage, distortion, usage};
@@ -31,7 +31,11 @@ const DAMAGE_UNITS: f64 = 10.0;
 const MARGIN_UNITS: f64 = 10.0;
 
 /// Rows of one chunk of a sweep; also what a kill can cost.
-const CHUNK_ROWS: usize = 500;
+const CHUNK_ROWS: usize = 100;
+
+/// Raised when the numbers of a stage change without a setting that shows it,
+/// so that results of an older program are not mixed with new ones.
+const FORMAT: u32 = 2;
 
 /// Likelihoods and latent statistics of one model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -129,7 +133,11 @@ pub(super) fn sweep_rows(
     key: &str,
 ) -> Result<SweepRows> {
     let (originals, targets) = data.pair_images(ctx)?;
-    let context = format!("{key} {} {:?}", data.test.spec().checksum, data.pairs);
+    let context = format!(
+        "{FORMAT} {key} {} {:?}",
+        data.test.spec().checksum,
+        data.pairs
+    );
     Ok(SweepRows::grid(
         &originals,
         &targets,
@@ -171,6 +179,7 @@ pub(super) fn run(
     };
     // Whatever a stored stage depends on besides its own options.
     let base = (
+        FORMAT,
         &cached.key,
         &data.test.spec().checksum,
         seed,
@@ -201,7 +210,10 @@ pub(super) fn run(
     let rows = sweep_rows(ctx, config, data, &cached.key)?;
     let mut sweeps = Vec::new();
     for (name, attack) in config.attacks() {
-        let folder = work.join(format!("sweep-{name}"));
+        let sweep = sweep(attack);
+        // A changed setting starts a new folder and leaves the old rows alone.
+        let id = vaegis_core::hash::content_hash(&(&sweep, &rows.context, config.lambdas))?;
+        let folder = work.join(format!("sweep-{name}-{}", &id[..8]));
         std::fs::create_dir_all(&folder)?;
         let (mut counted, mut first) = (0.0, true);
         let report = |done: usize, all: usize| {
@@ -215,24 +227,31 @@ pub(super) fn run(
             );
             first = false;
         };
-        let (records, _) = sweep(attack)
+        let (records, _) = sweep
             .run_resumable(model, &rows, &noise("targeted"), &folder, report)
             .with_context(|| say(name))?;
         sweeps.push((name, records, folder));
     }
 
     let x = data.test_images(&data.images, ctx)?;
-    let key = (&base, &data.images, &config.radii, config.damage_steps);
+    let damage_attacks = damage_attacks(config);
+    let key = (&base, &data.images, &config.radii, &damage_attacks);
     let (damage, reused) = stage(&work.join("damage.json"), &key, || {
-        damage_curve(model, &x, config, &noise("damage"))
+        damage_curve(model, &x, config, &damage_attacks, &noise("damage"))
     })?;
     count(DAMAGE_UNITS, reused, "maximum damage");
 
-    let key = (&base, &data.images, &config.bounds);
+    let bound_options = family_wise(config).0;
+    let key = (&base, &data.images, &bound_options);
     let (bounds, _) = stage(&work.join("bounds.json"), &key, || {
-        Ok(margin_bounds(model, &x, &config.bounds, &noise("bounds"))?)
+        Ok(margin_bounds(model, &x, &bound_options, &noise("bounds"))?)
     })?;
-    let key = (&base, &data.images, &config.margins);
+    let key = (
+        &base,
+        &data.images,
+        &config.margins,
+        config.margins.attack(),
+    );
     let (margins, reused) = stage(&work.join("margins.json"), &key, || {
         Ok(margins(
             model,
@@ -242,16 +261,14 @@ pub(super) fn run(
             |_, _| (),
         )?)
     })?;
-    let (at_bound, _) = stage(&work.join("at-bound.json"), &(&key, &config.bounds), || {
+    let (at_bound, _) = stage(&work.join("at-bound.json"), &(&key, &bound_options), || {
         // Bounds beyond the cap (or infinite ones) are tested at the cap.
         let radius = |b: &InputBounds| b.confident.frobenius.min(config.margins.cap);
         let radii: Vec<f64> = bounds.iter().map(radius).collect();
         let test = |variant, label: &str| {
-            let num_samples = config.bounds.num_samples;
             let options = MarginOptions {
                 variant,
-                num_samples,
-                ..config.margins
+                ..family_wise(config).1
             };
             shares_at(model, &x, &radii, &options, &noise(label))
         };
@@ -274,11 +291,50 @@ pub(super) fn run(
     })
 }
 
+/// Options of the bounds and of the attacks at their radius, with the allowed
+/// errors shared out over all images of all models (Bonferroni), so that "no
+/// image refutes the bound" is a statement at the level α.
+fn family_wise(config: &TourConfig) -> (BoundOptions, MarginOptions) {
+    let images = (config.betas.len() * config.num_seeds * config.images) as f64;
+    let bounds = BoundOptions {
+        alpha: config.bounds.alpha / images,
+        ..config.bounds
+    };
+    let at_bound = MarginOptions {
+        r: config.bounds.r,
+        m: config.bounds.m,
+        num_samples: config.bounds.num_samples,
+        alpha: config.margins.alpha / (images * config.margins.restarts as f64),
+        ..config.margins
+    };
+    (bounds, at_bound)
+}
+
+/// The maximum-damage attack and its baseline, a random direction.
+fn damage_attacks(config: &TourConfig) -> [Attack; 2] {
+    let pgd = Pgd {
+        steps: config.damage_steps,
+        ..Pgd::default()
+    };
+    let attack = Attack {
+        search: Search::Pgd(pgd),
+        ..Attack::max_damage(Variant::Both)
+    };
+    let random = Attack {
+        search: Search::Random(RandomSearch { trials: 1 }),
+        restarts: 1,
+        noise_mode: NoiseMode::Common,
+        ..attack
+    };
+    [attack, random]
+}
+
 /// All images at all radii as one batch.
 fn damage_curve(
     model: &dyn LatentModel,
     x: &vaegis_tensor::Tensor,
     config: &TourConfig,
+    [attack, random]: &[Attack; 2],
     noise: &Noise,
 ) -> Result<Vec<DamagePoint>> {
     let num_images = x.size()[0] as usize;
@@ -293,20 +349,6 @@ fn damage_curve(
     rows.keys = (0..rows.len())
         .map(|row| (row % num_images) as u64)
         .collect();
-    let pgd = Search::Pgd(Pgd {
-        steps: config.damage_steps,
-        ..Pgd::default()
-    });
-    let attack = Attack {
-        search: pgd,
-        ..Attack::max_damage(Variant::Both)
-    };
-    let random = Attack {
-        search: Search::Random(RandomSearch { trials: 1 }),
-        restarts: 1,
-        noise_mode: NoiseMode::Common,
-        ..attack
-    };
     let attacked = attack.run(model, &rows, noise)?;
     let random = random.run(model, &rows, noise)?;
     let degraded = degradation(model, &rows.x, &attacked.attacked(&rows.x));
