@@ -108,6 +108,43 @@ impl Batch {
         })
     }
 
+    /// Says in which units each row's objective is handed over, so that the stopping rules act
+    /// as on the objective in its own units.
+    ///
+    /// A row whose values and gradients come multiplied by `units[row]` stops where the same row
+    /// without the factor would: `pgtol` is multiplied by it, and the 1 that the relative decrease
+    /// is measured against at least becomes it.
+    ///
+    /// # Shapes
+    ///
+    /// - `units`: `[B]`, positive
+    ///
+    /// # Errors
+    ///
+    /// [`LbfgsbError::Length`] for a wrong length, [`LbfgsbError::Option`] for a factor that is not
+    /// positive and finite.
+    pub fn with_units(mut self, units: &[f64]) -> Result<Self, LbfgsbError> {
+        if units.len() != self.rows.len() {
+            return Err(LbfgsbError::Length {
+                op: "Batch::with_units",
+                name: "units",
+                expected: self.rows.len().to_string(),
+                found: units.len(),
+            });
+        }
+        if let Some(found) = units.iter().find(|u| !(u.is_finite() && **u > 0.0)) {
+            return Err(LbfgsbError::Option {
+                name: "units",
+                expected: "positive finite factors",
+                found: found.to_string(),
+            });
+        }
+        for (row, &unit) in self.rows.iter_mut().zip(units) {
+            row.set_unit(unit);
+        }
+        Ok(self)
+    }
+
     /// Number of variables of a row.
     pub fn num_variables(&self) -> usize {
         self.n

@@ -76,6 +76,8 @@ pub(crate) struct Row {
     evaluations: usize,
     /// A point better than the current one, if a search passed one over.
     better: Option<Evaluated>,
+    /// What the objective's own unit is worth in the values that are handed over.
+    unit: f64,
 }
 
 simd! {
@@ -149,7 +151,14 @@ impl Row {
             iterations: 0,
             evaluations: 0,
             better: None,
+            unit: 1.0,
         }
+    }
+
+    /// Makes the stopping rules act on the objective divided by `unit`.
+    pub(crate) fn set_unit(&mut self, unit: f64) {
+        self.options.pgtol *= unit;
+        self.unit = unit;
     }
 
     pub(crate) fn iterations(&self) -> usize {
@@ -316,7 +325,7 @@ impl Row {
         if self.projected_norm() <= self.options.pgtol {
             return Some(Status::ConvergedGradient);
         }
-        let magnitude = previous.abs().max(value.abs()).max(1.0);
+        let magnitude = previous.abs().max(value.abs()).max(self.unit);
         if previous - value <= f64::EPSILON * self.options.factr * magnitude {
             return Some(Status::ConvergedObjective);
         }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Arbitrary, INF, assert_inside};
-use vaegis_lbfgsb::{Batch, Options, Precision, Solution, minimize};
+use vaegis_lbfgsb::{Batch, Options, Precision, Solution, Status, minimize};
 
 /// A batch of unlike rows: nonconvex, with saturating features and a box that differs by row.
 fn evaluate_row(row: usize, x: &[f64], g: &mut [f64]) -> f64 {
@@ -176,4 +176,60 @@ fn f32_calls_agree_with_f64_calls_on_f32_numbers() {
         solutions
     };
     assert_eq!(drive(true), drive(false));
+}
+
+/// A power of two, so that scaling is exact and a run in other units can be the same bit for bit.
+const UNIT: f64 = 1.0 / 1024.0;
+
+#[test]
+fn a_scaled_row_stops_where_its_own_units_say() {
+    let (num_rows, n) = (9, 21);
+    let rows = Rows::new(num_rows, n);
+    let options = Options {
+        memory: 7,
+        max_iterations: 200,
+        ..Options::default()
+    };
+    let scaled = |batch: Batch| {
+        batch.run(|numbers, points, values, gradients| {
+            for (k, &row) in numbers.iter().enumerate() {
+                let span = k * n..(k + 1) * n;
+                let gradient = &mut gradients[span.clone()];
+                values[k] = UNIT * evaluate_row(row, &points[span], gradient);
+                gradient.iter_mut().for_each(|g| *g *= UNIT);
+            }
+        })
+    };
+    let batch = rows.batch(&options);
+    let told = scaled(
+        batch
+            .clone()
+            .with_units(&[UNIT; 9])
+            .expect("positive units"),
+    );
+    let untold = scaled(batch);
+    for (row, (told, untold)) in told.iter().zip(&untold).enumerate() {
+        if told.status == Status::ConvergedGradient {
+            let own = told.projected_gradient_norm / UNIT;
+            assert!(own <= options.pgtol, "row {row}: {own}");
+        }
+        assert!(told.value <= untold.value, "row {row} stopped too early");
+    }
+    let looser = told
+        .iter()
+        .zip(&untold)
+        .filter(|(told, untold)| untold.evaluations < told.evaluations);
+    assert!(
+        looser.count() > 0,
+        "without the units some row must stop sooner"
+    );
+}
+
+#[test]
+fn units_are_positive_and_one_per_row() {
+    let batch = Rows::new(3, 2).batch(&Options::default());
+    assert!(batch.clone().with_units(&[1.0; 2]).is_err());
+    for bad in [0.0, -1.0, f64::NAN, INF] {
+        assert!(batch.clone().with_units(&[1.0, bad, 1.0]).is_err(), "{bad}");
+    }
 }
