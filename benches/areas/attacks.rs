@@ -18,8 +18,11 @@ fn attacks(criterion: &mut Criterion) {
     let config = fixtures::small();
     let model = fixtures::fresh(&config, Kind::Float).expect("a valid model");
     let images = |label: &str| {
-        fixtures::noise_images(&config, NUM_PAIRS as i64, label)
-            .repeat_interleave_self_int(NUM_LAMBDAS as i64, 0, None)
+        fixtures::noise_images(&config, NUM_PAIRS as i64, label).repeat_interleave_self_int(
+            NUM_LAMBDAS as i64,
+            0,
+            None,
+        )
     };
     let lambdas = lambda_grid(NUM_LAMBDAS).repeat(NUM_PAIRS);
     let rows = AttackRows::targeted(images("x"), images("target"), lambdas);

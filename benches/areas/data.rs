@@ -21,9 +21,12 @@ fn data(criterion: &mut Criterion) {
         let draw = || sprites::sprites(Split::Test, &options).expect("a valid side");
         let set = draw();
         group.throughput(Throughput::Elements(set.len() as u64));
-        group.bench_function(format!("draw-sprites/{}x{SIDE}x{SIDE}/threads-{threads}", set.len()), |b| {
-            b.iter(|| pool.install(|| black_box(draw())));
-        });
+        group.bench_function(
+            format!("draw-sprites/{}x{SIDE}x{SIDE}/threads-{threads}", set.len()),
+            |b| {
+                b.iter(|| pool.install(|| black_box(draw())));
+            },
+        );
     }
     let set = sprites::sprites(Split::Train, &options).expect("a valid side");
     let plan = BatchPlan::new(set.len(), BATCH, true, fixtures::seed());
@@ -33,7 +36,8 @@ fn data(criterion: &mut Criterion) {
     let mut next = 0;
     group.bench_function(format!("batch/{BATCH}x{SIDE}x{SIDE}"), |b| {
         b.iter(|| {
-            set.batch_into(&batches[next % batches.len()], &mut batch).expect("valid indices");
+            set.batch_into(&batches[next % batches.len()], &mut batch)
+                .expect("valid indices");
             next += 1;
         });
     });

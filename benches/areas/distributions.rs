@@ -4,7 +4,10 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::time::Duration;
 use vaegis_benches::fixtures;
-use vaegis_dist::{Bernoulli, ContinuousBernoulli, DiagNormal, Distribution, KlTo as _, Reparameterize as _, W2To as _};
+use vaegis_dist::{
+    Bernoulli, ContinuousBernoulli, DiagNormal, Distribution, KlTo as _, Reparameterize as _,
+    W2To as _,
+};
 use vaegis_tensor::{Device, Kind, Noise, Tensor};
 
 const BATCH: i64 = 128;
@@ -31,9 +34,15 @@ fn distributions(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group("distributions");
         let id = |what: &str, size: i64| format!("{what}/{BATCH}x{size}/threads-{threads}");
 
-        let (mu, log_sigma) = (leaf("mu", &[BATCH, LATENT]), normal("s", &[BATCH, LATENT]) * 0.1);
+        let (mu, log_sigma) = (
+            leaf("mu", &[BATCH, LATENT]),
+            normal("s", &[BATCH, LATENT]) * 0.1,
+        );
         let law = || DiagNormal::new(mu.shallow_clone(), log_sigma.shallow_clone());
-        let other = DiagNormal::new(normal("mu-other", &[BATCH, LATENT]), log_sigma.shallow_clone());
+        let other = DiagNormal::new(
+            normal("mu-other", &[BATCH, LATENT]),
+            log_sigma.shallow_clone(),
+        );
         let eps = normal("eps", &[BATCH, LATENT]);
         group.bench_function(id("diag-normal-sample-and-gradient", LATENT), |b| {
             b.iter(|| black_box(gradient(&law().from_noise(&eps), &mu)));
@@ -53,12 +62,15 @@ fn distributions(criterion: &mut Criterion) {
                 black_box(gradient(&law.log_prob(&x), &logits))
             });
         });
-        group.bench_function(id("continuous-bernoulli-log-prob-and-gradient", PIXELS), |b| {
-            b.iter(|| {
-                let law = ContinuousBernoulli::new(&logits).expect("finite logits");
-                black_box(gradient(&law.log_prob(&x), &logits))
-            });
-        });
+        group.bench_function(
+            id("continuous-bernoulli-log-prob-and-gradient", PIXELS),
+            |b| {
+                b.iter(|| {
+                    let law = ContinuousBernoulli::new(&logits).expect("finite logits");
+                    black_box(gradient(&law.log_prob(&x), &logits))
+                });
+            },
+        );
         let noise = Noise::portable(fixtures::seed().child("draw"));
         group.bench_function(id("noise-portable", PIXELS), |b| {
             b.iter(|| black_box(noise.standard_normal(&[BATCH, PIXELS], Kind::Float, Device::Cpu)));

@@ -17,21 +17,30 @@ fn jacobian(criterion: &mut Criterion) {
     };
     let decode = |z: &Tensor| model.decode(&[z.shallow_clone()], Mode::Eval).mean();
     let x = fixtures::noise_images(&config, 256, "x");
-    let z = Noise::portable(fixtures::seed().child("z"))
-        .standard_normal(&[64, 20], Kind::Float, Device::Cpu);
+    let z = Noise::portable(fixtures::seed().child("z")).standard_normal(
+        &[64, 20],
+        Kind::Float,
+        Device::Cpu,
+    );
     for threads in [1, 2] {
         vaegis_tensor::device::set_num_threads(threads);
         let mut group = criterion.benchmark_group("jacobian");
         group.bench_function(format!("encoder/256x20x784/threads-{threads}"), |b| {
             b.iter(|| black_box(autograd::per_example_jacobian(encode, &x)));
         });
-        group.bench_function(format!("encoder-frobenius/256x20x784/threads-{threads}"), |b| {
-            b.iter(|| black_box(autograd::frobenius_norm(encode, &x)));
-        });
+        group.bench_function(
+            format!("encoder-frobenius/256x20x784/threads-{threads}"),
+            |b| {
+                b.iter(|| black_box(autograd::frobenius_norm(encode, &x)));
+            },
+        );
         let jacobians = autograd::per_example_jacobian(encode, &x);
-        group.bench_function(format!("spectral-norms/256x20x784/threads-{threads}"), |b| {
-            b.iter(|| black_box(autograd::spectral_norms(&jacobians)));
-        });
+        group.bench_function(
+            format!("spectral-norms/256x20x784/threads-{threads}"),
+            |b| {
+                b.iter(|| black_box(autograd::spectral_norms(&jacobians)));
+            },
+        );
         group.bench_function(format!("decoder/64x784x20/threads-{threads}"), |b| {
             b.iter(|| black_box(autograd::per_example_jacobian_forward(decode, &z)));
         });

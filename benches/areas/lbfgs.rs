@@ -48,7 +48,9 @@ fn turns(batch: &mut Batch, count: usize) {
         for ((x, gradient), value) in rows.zip(&mut values) {
             *value = evaluate(x, gradient);
         }
-        batch.advance(&values, &gradients).expect("matching lengths");
+        batch
+            .advance(&values, &gradients)
+            .expect("matching lengths");
     }
 }
 
@@ -60,7 +62,8 @@ fn lbfgs(criterion: &mut Criterion) {
             group.throughput(Throughput::Elements((rows * ITERATIONS) as u64));
             for threads in [1, 2] {
                 let pool = fixtures::pool(threads);
-                let id = format!("rosenbrock/{rows}x{NUM_VARIABLES}/history-{name}/threads-{threads}");
+                let id =
+                    format!("rosenbrock/{rows}x{NUM_VARIABLES}/history-{name}/threads-{threads}");
                 group.bench_function(id, |b| {
                     b.iter_batched_ref(
                         || batch.clone(),

@@ -26,9 +26,12 @@ fn margin(criterion: &mut Criterion) {
     let noise = Noise::portable(fixtures::seed().child("margin"));
     let mut group = criterion.benchmark_group("margin");
     group.throughput(Throughput::Elements(NUM_IMAGES as u64));
-    group.bench_function(format!("bisection/{NUM_IMAGES}x64/threads-{THREADS}"), |b| {
-        b.iter(|| black_box(margins(&*model, &x, &options, &noise, |_, _| ()).expect("runs")));
-    });
+    group.bench_function(
+        format!("bisection/{NUM_IMAGES}x64/threads-{THREADS}"),
+        |b| {
+            b.iter(|| black_box(margins(&*model, &x, &options, &noise, |_, _| ()).expect("runs")));
+        },
+    );
     group.finish();
 }
 

@@ -10,7 +10,10 @@ use vaegis_tensor::{Kind, Noise};
 const BATCH: i64 = 128;
 
 fn training_step(criterion: &mut Criterion) {
-    for (name, config) in [("mlp-784", fixtures::mlp()), ("conv-3x32x32", fixtures::conv())] {
+    for (name, config) in [
+        ("mlp-784", fixtures::mlp()),
+        ("conv-3x32x32", fixtures::conv()),
+    ] {
         let model = fixtures::fresh(&config, Kind::Float).expect("a valid model");
         let mut optimizer = Adam::new(model.store().trainable(), AdamConfig::default());
         let x = fixtures::noise_images(&config, BATCH, "x");

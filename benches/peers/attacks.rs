@@ -64,7 +64,9 @@ fn rounds(count: usize) -> Vec<Vec<Cell>> {
                 })
         })
     };
-    (0..count.min(FULL)).map(|round| cells(round).collect()).collect()
+    (0..count.min(FULL))
+        .map(|round| cells(round).collect())
+        .collect()
 }
 
 /// Seconds and evaluations of the peer's cells of one round, and what it found.
@@ -138,7 +140,10 @@ impl Bench {
         Ok(PeerRound {
             seconds: numbers(&reply, "seconds")?,
             evaluations: numbers(&reply, "evaluations")?,
-            messages: messages.filter_map(Value::as_str).map(str::to_owned).collect(),
+            messages: messages
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect(),
             distortion: take_over(&self.out, "d")?,
         })
     }
@@ -278,7 +283,9 @@ struct Judge {
 impl Judge {
     fn new(victim: &Victim) -> Result<Self> {
         let model = fixtures::fresh(&fixtures::mlp(), Kind::Double)?;
-        model.store().copy_from(&victim.model.store().named_tensors())?;
+        model
+            .store()
+            .copy_from(&victim.model.store().named_tensors())?;
         Ok(Self {
             model,
             x: victim.x.to_kind(Kind::Double),
@@ -313,10 +320,15 @@ impl Judge {
         let pairs: Vec<usize> = cells.iter().map(|cell| cell.pair).collect();
         let lambdas: Vec<f64> = cells.iter().map(|c| bench.lambdas[c.penalty]).collect();
         let rows: Vec<i64> = cells.iter().map(|cell| cell.row() as i64).collect();
-        let ours = outcome.distortion.index_select(0, &Tensor::from_slice(&rows));
+        let ours = outcome
+            .distortion
+            .index_select(0, &Tensor::from_slice(&rows));
         let ours = self.objective(&pairs, &lambdas, &ours);
         let theirs = self.objective(&pairs, &lambdas, &peer.distortion);
-        ensure!(peer.messages.len() == cells.len(), "a message for each cell");
+        ensure!(
+            peer.messages.len() == cells.len(),
+            "a message for each cell"
+        );
         let each = cells.iter().enumerate();
         Ok(each
             .map(|(i, &cell)| Comparison {
@@ -325,7 +337,10 @@ impl Judge {
                 ours: ours[i],
                 theirs: theirs[i],
                 evaluations: (outcome.evaluations[cell.row()], peer.evaluations[i]),
-                ends: (format!("{:?}", outcome.status[cell.row()]), peer.messages[i].clone()),
+                ends: (
+                    format!("{:?}", outcome.status[cell.row()]),
+                    peer.messages[i].clone(),
+                ),
             })
             .collect())
     }
@@ -362,8 +377,10 @@ fn parity_tables(parity: &mut [Comparison], notes: &mut Vec<String>) -> Vec<Tabl
     let mut by_penalty = Vec::new();
     for stratum in 0..NUM_STRATA {
         let penalty = stratum * STRATUM + STRATUM / 2;
-        let rows: Vec<&Comparison> =
-            parity.iter().filter(|c| c.cell.penalty == penalty).collect();
+        let rows: Vec<&Comparison> = parity
+            .iter()
+            .filter(|c| c.cell.penalty == penalty)
+            .collect();
         let Some(first) = rows.first() else { continue };
         let excess: Vec<f64> = rows.iter().map(|c| c.excess()).collect();
         let mean = |f: &dyn Fn(&Comparison) -> f64| {
@@ -371,7 +388,11 @@ fn parity_tables(parity: &mut [Comparison], notes: &mut Vec<String>) -> Vec<Tabl
         };
         by_penalty.push(vec![
             format!("{:.3e}", first.lambda),
-            format!("{}/{}", rows.iter().copied().filter(|c| no_worse(&c)).count(), rows.len()),
+            format!(
+                "{}/{}",
+                rows.iter().copied().filter(|c| no_worse(c)).count(),
+                rows.len()
+            ),
             format!("{:+.3} %", 100.0 * Summary::of(&excess).median),
             format!("{:+.3} %", 100.0 * Summary::of(&excess).max),
             format!("{:.0}", mean(&|c| c.evaluations.0 as f64)),
@@ -406,7 +427,15 @@ fn parity_tables(parity: &mut [Comparison], notes: &mut Vec<String>) -> Vec<Tabl
         },
         Table {
             title: "Rows in which ours is worst".to_owned(),
-            columns: columns(&["pair", "λ", "ours", "theirs", "excess", "evaluations", "ends"]),
+            columns: columns(&[
+                "pair",
+                "λ",
+                "ours",
+                "theirs",
+                "excess",
+                "evaluations",
+                "ends",
+            ]),
             rows: worst.collect(),
         },
     ]
@@ -424,7 +453,10 @@ mod tests {
         assert_eq!((all.len(), distinct.len()), (100, 100));
         for round in rounds(5) {
             for stratum in 0..NUM_STRATA {
-                let count = round.iter().filter(|c| c.penalty / STRATUM == stratum).count();
+                let count = round
+                    .iter()
+                    .filter(|c| c.penalty / STRATUM == stratum)
+                    .count();
                 assert_eq!(count, 2, "strata weigh the same in a round");
             }
         }
@@ -433,7 +465,10 @@ mod tests {
     #[test]
     fn excess_is_relative_to_the_peer() {
         let comparison = Comparison {
-            cell: Cell { pair: 0, penalty: 2 },
+            cell: Cell {
+                pair: 0,
+                penalty: 2,
+            },
             lambda: 1.0,
             ours: 2.2,
             theirs: 2.0,

@@ -44,7 +44,9 @@ pub(crate) fn measure(setting: &Setting) -> Result<Part> {
     python.ask(&json!({"op": "load", "weights": weights, "inputs": inputs, "out": out}))?;
 
     let theirs = take_over(&out, "jacobian")?.to_kind(Kind::Double);
-    let mine = jacobian(&*model, &x).to_kind(Kind::Double).reshape(theirs.size());
+    let mine = jacobian(&*model, &x)
+        .to_kind(Kind::Double)
+        .reshape(theirs.size());
     let largest = theirs.abs().max().double_value(&[]);
     let difference = (mine - theirs).abs().max().double_value(&[]) / largest;
     ensure!(

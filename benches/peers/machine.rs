@@ -35,7 +35,11 @@ pub(crate) fn versions(python: &Path) -> Result<BTreeMap<String, String>> {
 pub(crate) fn gemm_rate() -> f64 {
     const SIDE: i64 = 1024;
     let noise = Noise::portable(fixtures::seed().child("gemm"));
-    let draw = |label: &str| noise.child(label).uniform(&[SIDE, SIDE], Kind::Float, Device::Cpu);
+    let draw = |label: &str| {
+        noise
+            .child(label)
+            .uniform(&[SIDE, SIDE], Kind::Float, Device::Cpu)
+    };
     let (a, b) = (draw("a"), draw("b"));
     let mut out = Tensor::zeros([SIDE, SIDE], (Kind::Float, Device::Cpu));
     let seconds: Vec<f64> = (0..25)

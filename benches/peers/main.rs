@@ -71,7 +71,12 @@ fn main() -> Result<()> {
     ensure!(arguments.threads > 0, "--threads: at least 1, found 0");
     let chosen: Vec<_> = PARTS
         .iter()
-        .filter(|(name, _)| arguments.only.as_ref().is_none_or(|only| name.contains(only)))
+        .filter(|(name, _)| {
+            arguments
+                .only
+                .as_ref()
+                .is_none_or(|only| name.contains(only))
+        })
         .collect();
     ensure!(
         !chosen.is_empty(),

@@ -84,8 +84,20 @@ pub(crate) fn measure(setting: &Setting) -> Result<Part> {
              function's own time is subtracted on both sides."
         ),
         ratios: vec![
-            Ratio::new(format!("{what}, history in f64"), peer, &wide, &theirs, None),
-            Ratio::new(format!("{what}, history in f32"), peer, &narrow, &theirs, None),
+            Ratio::new(
+                format!("{what}, history in f64"),
+                peer,
+                &wide,
+                &theirs,
+                None,
+            ),
+            Ratio::new(
+                format!("{what}, history in f32"),
+                peer,
+                &narrow,
+                &theirs,
+                None,
+            ),
         ],
         notes: vec![format!(
             "Mean final value: ours {value:.3} over all rows, SciPy's {:.3} over {} of them.",
@@ -94,7 +106,9 @@ pub(crate) fn measure(setting: &Setting) -> Result<Part> {
         )],
         tables: vec![crate::record::Table {
             title: "Microseconds per row and iteration".to_owned(),
-            columns: ["history f64", "history f32", "SciPy"].map(str::to_owned).to_vec(),
+            columns: ["history f64", "history f32", "SciPy"]
+                .map(str::to_owned)
+                .to_vec(),
             rows: vec![
                 [&wide, &narrow, &theirs]
                     .map(|s| format!("{:.1}", 1e6 * Summary::of(s).median))

@@ -12,8 +12,11 @@ pub(crate) fn whole(record: &Record) -> String {
         Some(true) => ", with changes",
         None => ", changes unknown",
     };
-    let versions: Vec<String> =
-        record.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    let versions: Vec<String> = record
+        .versions
+        .iter()
+        .map(|(name, version)| format!("{name} {version}"))
+        .collect();
     let mut text = format!(
         "# Against PyTorch and SciPy\n\nWritten by `cargo xtask bench --peers`; do not edit.\n\n\
          - Date: {}\n- Machine: {}, {} cores, {}; {} threads on both sides\n\
@@ -33,7 +36,11 @@ pub(crate) fn whole(record: &Record) -> String {
         versions.join(", "),
         record.gemm_rate / 1e9,
         p.wall_seconds,
-        if record.quick { ", with few rounds (`--quick`)" } else { "" },
+        if record.quick {
+            ", with few rounds (`--quick`)"
+        } else {
+            ""
+        },
     );
     text.push_str(&reading(record));
     for measured in &record.parts {
@@ -75,7 +82,9 @@ pub(crate) fn part(part: &Part) -> String {
             (Some(target), _) => format!("{target}, missed"),
             (None, _) => "none".to_owned(),
         };
-        let Summary { min, median, max, .. } = ratio.ratio;
+        let Summary {
+            min, median, max, ..
+        } = ratio.ratio;
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {median:.2} ({min:.2} to {max:.2}) | {goal} |",
@@ -139,7 +148,10 @@ mod tests {
             }],
         };
         let text = part(&measured);
-        assert!(text.contains("| 14.00 (14.00 to 14.00) | 15, missed |"), "{text}");
+        assert!(
+            text.contains("| 14.00 (14.00 to 14.00) | 15, missed |"),
+            "{text}"
+        );
         assert!(text.contains("| a | b |\n|---|---|\n| 1 | 2 |"), "{text}");
     }
 }

@@ -20,7 +20,9 @@ pub(crate) struct Python {
 impl Python {
     /// Starts a script of this folder and waits until it is ready.
     pub(crate) fn start(setting: &Setting, script: &'static str) -> Result<Self> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(script);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("peers")
+            .join(script);
         let threads = setting.threads.to_string();
         let mut child = Command::new(&setting.python)
             .arg("-B")
@@ -117,7 +119,9 @@ pub(crate) fn hand_over(
 pub(crate) fn take_over(path: &str, name: &str) -> Result<Tensor> {
     let (tensors, _) = checkpoint::load(Path::new(path), checkpoint::Limits::default())?;
     let found = tensors.into_iter().find(|(found, _)| found == name);
-    Ok(found.with_context(|| format!("{path} has no tensor {name:?}"))?.1)
+    Ok(found
+        .with_context(|| format!("{path} has no tensor {name:?}"))?
+        .1)
 }
 
 #[cfg(test)]
@@ -136,7 +140,12 @@ mod tests {
     fn failures_carry_the_scripts_words() {
         let error = reply("{\"error\": \"ValueError: no such pair\"}").expect_err("an error");
         assert!(error.to_string().contains("no such pair"));
-        assert!(reply("").expect_err("nothing").to_string().contains("ended"));
+        assert!(
+            reply("")
+                .expect_err("nothing")
+                .to_string()
+                .contains("ended")
+        );
         assert!(reply("Traceback").is_err());
     }
 }

@@ -113,8 +113,7 @@ impl Record {
 
     /// Writes `peers.md` and `peers.json`.
     pub(crate) fn write(&self, folder: &Path) -> Result<()> {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("making {}", folder.display()))?;
+        std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
         write_json(&folder.join("peers.json"), self)?;
         write_atomic(&folder.join("peers.md"), page::whole(self).as_bytes())?;
         Ok(())

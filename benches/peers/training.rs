@@ -136,8 +136,11 @@ fn measure_net(
     notes: &mut Vec<String>,
 ) -> Result<()> {
     let x = fixtures::noise_images(&net.config, BATCH, "training");
-    let eps = Noise::portable(fixtures::seed().child("eps"))
-        .standard_normal(&[BATCH, net.config.latent], Kind::Float, Device::Cpu);
+    let eps = Noise::portable(fixtures::seed().child("eps")).standard_normal(
+        &[BATCH, net.config.latent],
+        Kind::Float,
+        Device::Cpu,
+    );
     let model = fixtures::fresh(&net.config, Kind::Float)?;
     let file = |what: &str| format!("training-{}-{what}.safetensors", net.name);
     let weights = hand_over(setting, &file("weights"), &model.store().named_tensors())?;
@@ -147,9 +150,8 @@ fn measure_net(
     ];
     let inputs = hand_over(setting, &file("inputs"), &tensors)?;
     let mut python = Python::start(setting, "training.py")?;
-    let loaded = python.ask(
-        &json!({"op": "load", "model": net.name, "weights": weights, "inputs": inputs}),
-    )?;
+    let loaded = python
+        .ask(&json!({"op": "load", "model": net.name, "weights": weights, "inputs": inputs}))?;
     let loss = loss_on(&*model, net.config.beta, &x, &eps);
     let theirs = number(&loaded, "loss")?;
     let difference = (loss - theirs).abs() / loss.abs();
@@ -184,7 +186,9 @@ fn measure_net(
         ratios.push(ratio);
     }
     for (variant, reason) in loaded["skipped"].as_object().into_iter().flatten() {
-        let reason = reason.as_str().map_or_else(|| Value::to_string(reason), str::to_owned);
+        let reason = reason
+            .as_str()
+            .map_or_else(|| Value::to_string(reason), str::to_owned);
         notes.push(format!("{}: {variant} was skipped: {reason}", net.name));
     }
     let floor = net.flops / crate::machine::gemm_rate();

@@ -3,6 +3,7 @@
 use crate::Setting;
 use anyhow::Result;
 use serde_json::json;
+use std::path::PathBuf;
 use std::sync::Arc;
 use vaegis_attacks::grid::draw_pairs;
 use vaegis_benches::fixtures;
@@ -61,7 +62,7 @@ impl Victim {
             "threads": setting.threads,
         });
         let folder = format!("vaegis-peers-{}", &content_hash(&identity)?[..16]);
-        let folder = std::env::temp_dir().join(folder);
+        let folder = cache().join(folder);
         let seed = SeedTree::new(SEED);
         let about = format!(
             "VAE 784-400-400 with 20 latents, {STEPS} steps on {}",
@@ -86,4 +87,13 @@ impl Victim {
             about,
         })
     }
+}
+
+/// Where trained networks stay between runs.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a cache that may vanish at any time, with a name that says all of its contents"
+)]
+fn cache() -> PathBuf {
+    std::env::temp_dir()
 }

@@ -88,8 +88,7 @@ mod tests {
         let expected: Vec<f64> = macs.iter().map(|m| 2.0 * 16.0 * f64::from(*m)).collect();
         assert_eq!(conv_encoder_layers(&spec), expected);
         // 10→512 by 1², then 512→128 from one pixel, 128→128 from 4², 128→64 from 8², 64→3 from 16².
-        let products = 10 * 512
-            + 16 * (512 * 128 + 128 * 128 * 16 + 128 * 64 * 64 + 64 * 3 * 256);
+        let products = 10 * 512 + 16 * (512 * 128 + 128 * 128 * 16 + 128 * 64 * 64 + 64 * 3 * 256);
         assert_eq!(conv_decoder(&spec, 10), 2.0 * f64::from(products));
         let forward = expected.iter().sum::<f64>() + 4.0 * 5120.0 + 2.0 * f64::from(products);
         assert_eq!(conv_vae_training(&spec, 10), 3.0 * forward - expected[0]);

@@ -53,7 +53,11 @@ mod tests {
             };
             let slope = (at(h) - at(-h)) / (2.0 * h);
             // Central differences: error h² f''' / 6 plus rounding 1e−16 · 1e3 / h.
-            assert!((slope - gradient[i]).abs() < 1e-4, "{slope} {}", gradient[i]);
+            assert!(
+                (slope - gradient[i]).abs() < 1e-4,
+                "{slope} {}",
+                gradient[i]
+            );
         }
     }
 

@@ -66,7 +66,10 @@ mod tests {
     #[test]
     fn the_median_is_the_middle_in_any_order() {
         let odd = Summary::of(&[3.0, 1.0, 2.0]);
-        assert_eq!((odd.min, odd.median, odd.max, odd.count), (1.0, 2.0, 3.0, 3));
+        assert_eq!(
+            (odd.min, odd.median, odd.max, odd.count),
+            (1.0, 2.0, 3.0, 3)
+        );
         let even = Summary::of(&[4.0, 1.0, 2.0, 8.0]);
         assert_eq!((even.min, even.median, even.max), (1.0, 3.0, 8.0));
     }
