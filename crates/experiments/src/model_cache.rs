@@ -73,7 +73,7 @@ impl Observer for Watcher<'_> {
     fn on_step(&mut self, at: vaegis_train::Progress) -> Flow {
         // The bar is cheap but not free; a hundredth of a run is fine enough.
         let every = (at.total_steps / 100).max(1);
-        if at.step % every == 0 || at.step == at.total_steps {
+        if at.step.is_multiple_of(every) || at.step == at.total_steps {
             let share = (at.step - self.last) as f64 / at.total_steps.max(1) as f64;
             self.last = at.step;
             self.progress.advance(self.units * share, &self.label);

@@ -88,10 +88,27 @@ pub(crate) fn results(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// Asserts that two sets of files have the same names and bytes.
 pub(crate) fn assert_same(expected: &BTreeMap<String, Vec<u8>>, found: &BTreeMap<String, Vec<u8>>) {
-    let names = |files: &BTreeMap<String, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(names(expected), names(found));
+    let missing: Vec<_> = expected
+        .keys()
+        .filter(|n| !found.contains_key(*n))
+        .collect();
+    let additional: Vec<_> = found
+        .keys()
+        .filter(|n| !expected.contains_key(*n))
+        .collect();
+    assert!(
+        missing.is_empty() && additional.is_empty(),
+        "missing {missing:?}, additional {additional:?}"
+    );
     for (name, bytes) in expected {
-        assert!(*bytes == found[name], "{name} differs");
+        let shown =
+            |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(600)]).into_owned();
+        assert!(
+            *bytes == found[name],
+            "{name} differs:\n{}\n{}",
+            shown(bytes),
+            shown(&found[name])
+        );
     }
 }
 
