@@ -88,6 +88,22 @@ fn a_killed_training_ends_like_a_whole_one() {
     });
 }
 
+/// A kill between the exchange of the last checkpoint and the removal of the old one leaves the
+/// old one under a temporary name, and no later checkpoint of the run cleans up behind it.
+#[test]
+fn what_a_kill_at_the_last_checkpoint_leaves_is_removed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("tiny.toml"), TINY).expect("written");
+    succeed(folder.path(), TRAIN);
+    let expected = results(folder.path());
+    // Above the largest process number of Linux, so certainly of a dead process.
+    let left = folder.path().join("m/.checkpoint.writing-4194305-x.tmp");
+    std::fs::create_dir(&left).expect("a folder");
+    std::fs::write(left.join("state.bin"), "old").expect("written");
+    succeed(folder.path(), TRAIN);
+    assert_same(&expected, &results(folder.path()));
+}
+
 #[test]
 fn a_killed_sweep_ends_like_a_whole_one() {
     kill_and_compare(ATTACK, "a/job.json", &|folder| {

@@ -72,12 +72,19 @@ pub fn write_folder_atomic<E: From<CoreError>>(
     Ok(())
 }
 
-/// Brings back a folder that a kill left under its stepped-aside name; does nothing otherwise.
+/// Brings back a folder that a kill left under its stepped-aside name, and removes what killed
+/// processes left of its replacements; does nothing otherwise.
 ///
 /// # Errors
 ///
 /// [`CoreError::Io`] when the rename fails.
 pub fn recover_folder(path: &Path) -> Result<(), CoreError> {
+    if let Some(parent) = path.parent() {
+        // After the last replacement of a run there is no next one to clean up behind it.
+        let empty = parent.as_os_str().is_empty();
+        let parent = if empty { Path::new(".") } else { parent };
+        remove_stale(parent, &temporary_prefix(path));
+    }
     let aside = aside_name(path);
     if aside.exists() {
         if path.exists() {
@@ -269,6 +276,21 @@ mod tests {
         assert!(error.to_string().contains("taken"), "{error}");
         assert_eq!(fs::read(path.join("x")).expect("kept"), b"kept");
         assert_eq!(names(dir.path()), ["taken"]);
+    }
+
+    #[test]
+    fn recovery_removes_what_dead_processes_left_and_nothing_else() {
+        let dir = tempfile::tempdir().expect("temp folder");
+        // Above the largest process number of Linux, so certainly of a dead process.
+        let dead = dir.path().join(".state.writing-4194305-x.tmp");
+        let own = format!(".state.writing-{}-x.tmp", std::process::id());
+        fs::create_dir(&dead).expect("makes");
+        fs::write(dead.join("x"), "old").expect("writes");
+        fs::create_dir(dir.path().join(&own)).expect("makes");
+        recover_folder(&dir.path().join("state")).expect("recovers");
+        let dead_are_known = Path::new("/proc/self").exists();
+        assert_eq!(dead.exists(), !dead_are_known);
+        assert!(names(dir.path()).contains(&own));
     }
 
     #[test]

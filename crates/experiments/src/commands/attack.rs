@@ -1,9 +1,9 @@
 //! `vaegis attack`: targeted attacks on a trained model, pairs × penalties, resumable.
 
+use super::attack_report::{csv, panels, report, short_table};
 use super::machine::{Machine, MachineArgs, command_line};
-use super::model_folder::{Loaded, ModelArgs, load};
+use super::model_folder::{ModelArgs, load};
 use super::run_config::DatasetConfig;
-use crate::pictures::attack_panel;
 use crate::progress::Progress;
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
@@ -13,14 +13,14 @@ use std::time::Instant;
 use vaegis_attacks::grid::{draw_pairs, lambda_grid};
 use vaegis_attacks::record::AttackRecord;
 use vaegis_attacks::search::Lbfgs;
-use vaegis_attacks::select::{auddc, most_successful};
+use vaegis_attacks::select::auddc;
 use vaegis_attacks::sweep::{Sweep, SweepRows};
 use vaegis_attacks::{Attack, Objective, Penalty, Search};
 use vaegis_core::SeedTree;
 use vaegis_core::codec::{float, write_atomic, write_json};
 use vaegis_data::Dataset;
 use vaegis_nn::LatentModel;
-use vaegis_report::{Axis, Block, Cell, Figure, Line, Report, RunManifest, Section, Table};
+use vaegis_report::RunManifest;
 use vaegis_tensor::convert::to_tensor;
 use vaegis_tensor::{Noise, Tensor};
 
@@ -106,7 +106,7 @@ impl ObjectiveName {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Kl => "kl",
             Self::W2 => "w2",
@@ -351,68 +351,6 @@ fn attack(
     Ok(done?)
 }
 
-/// A column of `records.csv`.
-type Column = (&'static str, fn(&AttackRecord) -> Cell);
-
-const COLUMNS: [Column; 25] = [
-    ("pair", |r| r.pair.into()),
-    ("lambda", |r| r.lambda.into()),
-    ("objective", |r| r.objective.as_str().into()),
-    ("search", |r| r.search.as_str().into()),
-    ("success", |r| r.success().into()),
-    ("delta", |r| r.delta.into()),
-    ("divergence", |r| r.divergence.into()),
-    ("divergence_clean", |r| r.divergence_clean.into()),
-    ("norm_l2", |r| r.norm_l2.into()),
-    ("norm_linf", |r| r.norm_linf.into()),
-    ("nll_target", |r| r.nll_target.into()),
-    ("nll_original", |r| r.nll_original.into()),
-    ("nll_target_no_attack", |r| r.nll_target_no_attack.into()),
-    ("nll_target_perfect", |r| r.nll_target_perfect.into()),
-    ("reconstruction_to_target", |r| {
-        r.reconstruction_to_target.into()
-    }),
-    ("reconstruction_to_original", |r| {
-        r.reconstruction_to_original.into()
-    }),
-    ("attacked_to_target", |r| r.attacked_to_target.into()),
-    ("target_reconstruction_to_target", |r| {
-        r.target_reconstruction_to_target.into()
-    }),
-    ("clean_reconstruction_to_original", |r| {
-        r.clean_reconstruction_to_original.into()
-    }),
-    ("clean_reconstruction_to_target", |r| {
-        r.clean_reconstruction_to_target.into()
-    }),
-    ("input_to_target", |r| r.input_to_target.into()),
-    ("iterations", |r| r.iterations.into()),
-    ("evaluations", |r| r.evaluations.into()),
-    ("status", |r| kebab(&format!("{:?}", r.status)).into()),
-    ("restart", |r| r.restart.into()),
-];
-
-/// `MaxIterations` as `max-iterations`, the spelling of `records.jsonl`.
-fn kebab(name: &str) -> String {
-    let mut text = String::new();
-    for c in name.chars() {
-        if c.is_ascii_uppercase() && !text.is_empty() {
-            text.push('-');
-        }
-        text.push(c.to_ascii_lowercase());
-    }
-    text
-}
-
-fn csv(records: &[AttackRecord]) -> Result<String> {
-    let names: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
-    let mut table = Table::new("records", "Attacks", &names);
-    for record in records {
-        table.push_row(COLUMNS.iter().map(|(_, cell)| cell(record)).collect())?;
-    }
-    Ok(table.to_csv()?)
-}
-
 fn summarize(name: &str, settings: &AttackSettings, records: &[AttackRecord]) -> AttackSummary {
     let num_lambdas = settings.lambdas.len();
     let at = |k: usize| {
@@ -434,138 +372,5 @@ fn summarize(name: &str, settings: &AttackSettings, records: &[AttackRecord]) ->
         attacks: records.len(),
         by_lambda: (0..num_lambdas).map(at).collect(),
         auddc: areas.iter().sum::<f64>() / areas.len() as f64,
-    }
-}
-
-/// The attack to show of each of the first pairs.
-fn panels(
-    args: &AttackArgs,
-    model: &dyn LatentModel,
-    (originals, targets, distortions): (&Tensor, &Tensor, &Tensor),
-    records: &[AttackRecord],
-) -> Result<Vec<Block>> {
-    let mut panels = Vec::new();
-    let by_pair = records.chunks(args.lambdas).enumerate();
-    for (pair, of_pair) in by_pair.take(args.pictures) {
-        let Some(best) = most_successful(of_pair) else {
-            continue;
-        };
-        let at = |t: &Tensor| t.narrow(0, pair as i64, 1);
-        let (x, target) = (at(originals), at(targets));
-        let row = (pair * args.lambdas + best) as i64;
-        let d = distortions.narrow(0, row, 1).to_device(x.device());
-        let d = d.reshape(x.size());
-        let panel = attack_panel(
-            &format!("pair-{pair}"),
-            &format!("{} attack on pair {pair}", args.objective.name()),
-            model,
-            (&x, &target, &d),
-            &of_pair[best],
-        )?;
-        panels.push(panel.into());
-    }
-    Ok(panels)
-}
-
-fn report(
-    args: &AttackArgs,
-    victim: &Loaded,
-    test: &dyn Dataset,
-    manifest: RunManifest,
-    summary: &AttackSummary,
-    pictures: Vec<Block>,
-) -> Result<Report> {
-    let mut report = Report::new("Targeted attacks on a trained model", manifest);
-    report.summary = vec![format!(
-        "{} {} attacks on a {} of {} parameters: {} pairs of {} × {} penalties, batched L-BFGS-B in \
-         the data's box. Mean area under the distortion-distance curve {:.3} (large = robust).",
-        summary.attacks,
-        args.objective.name(),
-        victim.model.family(),
-        victim.model.store().num_parameters(),
-        args.pairs,
-        test.spec().origin,
-        args.lambdas,
-        summary.auddc,
-    )];
-    let mut pictures_section = Section::new("pictures", "What an attack looks like");
-    pictures_section.blocks = pictures;
-    let mut curves = Section::new("curves", "By penalty");
-    let column =
-        |value: fn(&AtLambda) -> f64| -> Vec<f64> { summary.by_lambda.iter().map(value).collect() };
-    let lambda = || Axis::log10("penalty λ");
-    let line = |value| {
-        vec![Line::new(
-            args.objective.name(),
-            column(|a| a.lambda),
-            column(value),
-        )]
-    };
-    curves.push(
-        Figure::lines(
-            "success",
-            "Success against penalty",
-            lambda(),
-            Axis::linear("success"),
-            line(|a| a.success),
-        )?
-        .with_horizontal("perfect attack", 1.0)
-        .with_horizontal("no attack", 0.0),
-    );
-    curves.push(Figure::lines(
-        "norm",
-        "Distortion against penalty",
-        lambda(),
-        Axis::linear("mean ‖d‖₂"),
-        line(|a| a.norm_l2),
-    )?);
-    curves.push(Figure::lines(
-        "delta",
-        "The attacker's loss against penalty",
-        lambda(),
-        Axis::log10("mean Δ"),
-        line(|a| a.delta),
-    )?);
-    let names = ["λ", "success", "‖d‖₂", "Δ", "−log p(xᵗ|z*)"];
-    let mut table = Table::new("by-lambda", "Means over the pairs", &names);
-    for a in &summary.by_lambda {
-        let row = [a.lambda, a.success, a.norm_l2, a.delta, a.nll_target];
-        table.push_row(row.map(Cell::from).to_vec())?;
-    }
-    curves.push(table);
-    report.sections = vec![pictures_section, curves];
-    Ok(report)
-}
-
-/// At most nine lines of the grid, the first and the last among them.
-fn short_table(summary: &AttackSummary) -> Vec<String> {
-    const LINES: usize = 9;
-    let all = &summary.by_lambda;
-    let shown = LINES.min(all.len());
-    let mut lines = vec![format!(
-        "{:>10} {:>9} {:>9} {:>12} {:>16}",
-        "lambda", "success", "‖d‖", "Δ", "−log p(xᵗ|z*)"
-    )];
-    for i in 0..shown {
-        let a = &all[i * (all.len() - 1) / (shown - 1).max(1)];
-        lines.push(format!(
-            "{:>10.2e} {:>9.3} {:>9.3} {:>12.4e} {:>16.3}",
-            a.lambda, a.success, a.norm_l2, a.delta, a.nll_target
-        ));
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use vaegis_attacks::RowStatus;
-
-    #[test]
-    fn statuses_are_spelled_as_in_the_records() {
-        for status in [RowStatus::ConvergedGradient, RowStatus::NonFinite] {
-            let json = serde_json::to_string(&status).expect("serializes");
-            assert_eq!(json, format!("\"{}\"", kebab(&format!("{status:?}"))));
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! The program's commands, one file each, and what several of them share.
 
 pub mod attack;
+mod attack_report;
 pub mod data;
 pub mod machine;
 pub mod margin;
