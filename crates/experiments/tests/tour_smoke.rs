@@ -16,7 +16,7 @@ const TOUR: &str = "run tour --tier smoke --seeds 1 --jobs 2 --threads 1 --out o
 fn written(out: &Path) -> BTreeMap<PathBuf, SystemTime> {
     let mut times = BTreeMap::new();
     for name in common::snapshot(out).keys() {
-        let kept = name.starts_with("models/") || name.contains("/work/");
+        let kept = name.starts_with("models/") || name.split('/').any(|part| part == "work");
         if kept && !name.ends_with('/') && !name.ends_with("records.jsonl") {
             let path = out.join(name);
             let modified = path.metadata().and_then(|m| m.modified());
