@@ -28,6 +28,7 @@ pub mod normal;
 mod numeric;
 pub mod relaxed_categorical;
 pub mod straight_through;
+pub mod total_correlation;
 pub mod uniform;
 
 pub use bernoulli::Bernoulli;

@@ -14,6 +14,7 @@ pub mod error;
 pub mod math;
 pub mod noise;
 pub mod optim;
+pub mod pairwise;
 pub mod params;
 pub mod schedule;
 
