@@ -27,13 +27,17 @@ pub mod chi_square_mixture;
 pub mod error;
 pub mod evidence;
 pub mod extended_real;
+pub mod legacy;
 pub mod linalg;
 pub mod linear;
 pub mod linear_beta_vae;
+pub mod lipschitz;
 pub mod margin;
+pub mod neyman_pearson;
 pub mod r_min;
 mod root;
 pub mod special;
 pub mod stats;
+pub mod tempered;
 
 pub use error::TheoryError;

@@ -7,6 +7,7 @@
 //!
 //! See `docs/theory/margin-bounds.md` for proofs and for what is wrong in print.
 
+mod cell;
 mod certificate;
 mod geometry;
 mod probability;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::evidence::Evidence;
 
+pub use cell::{AffineLayer, NearestKink, ReluCell, cell_radius, relu_cell};
 pub use certificate::{Radius, cell_certificate, lipschitz_certificate, second_order_certificate};
 pub use geometry::EncoderGeometry;
 pub use probability::{AcceptanceProbability, ProbabilitySource, kappa};

@@ -1,0 +1,541 @@
+//! Sound radii: the latent lemma, activation cells, Lipschitz margins, and the cases that show why
+//! the first-order bound is none of them.
+
+mod common;
+
+use common::{normal_matrix, normals, uniforms};
+use ndarray::{Array1, Array2, array};
+use rayon::prelude::*;
+use vaegis_core::seed::SeedTree;
+use vaegis_theory::lipschitz::{
+    LipschitzConstants, LipschitzMargins, NoiseScale, NoiseVariant, chi_square_tail_bound,
+    isotropic_margin, markov_margin, quantile_margin, tail_margin, tight_markov_margin,
+};
+use vaegis_theory::margin::{
+    AcceptanceProbability, AffineLayer, EncoderGeometry, bounds, cell_certificate, cell_radius,
+    lipschitz_certificate, relu_cell,
+};
+use vaegis_theory::neyman_pearson::{HalfSpace, shifted_mass, smallest_mass, whitened_distance};
+use vaegis_theory::special::{chi2_quantile, chi2_sf, normal_cdf, normal_pdf};
+
+/// Equalities of the theory, up to rounding.
+const EXACT: f64 = 1e-12;
+/// Standard errors that a Monte Carlo share may lie on the wrong side by.
+const STANDARD_ERRORS: f64 = 4.5;
+
+/// Random dense network with the given widths.
+fn random_layers(seed: &SeedTree, widths: &[usize]) -> Vec<AffineLayer> {
+    widths
+        .windows(2)
+        .enumerate()
+        .map(|(i, pair)| {
+            let node = seed.index(i as u64);
+            let scale = (pair[0] as f64).sqrt().recip();
+            AffineLayer {
+                weight: normal_matrix(&node.child("weight"), pair[1], pair[0]) * scale,
+                bias: Array1::from(normals(&node.child("bias"), pair[1])) * 0.3,
+            }
+        })
+        .collect()
+}
+
+fn relu_network(layers: &[AffineLayer], x: &[f64]) -> Array1<f64> {
+    let mut value = Array1::from(x.to_vec());
+    for (i, layer) in layers.iter().enumerate() {
+        value = layer.weight.dot(&value) + &layer.bias;
+        if i + 1 < layers.len() {
+            value.mapv_inplace(|v| v.max(0.0));
+        }
+    }
+    value
+}
+
+/// Rows made orthonormal by Gram-Schmidt (columns, when there are more rows than columns).
+fn orthonormal(seed: &SeedTree, rows: usize, cols: usize) -> Array2<f64> {
+    let (short, long) = (rows.min(cols), rows.max(cols));
+    let mut matrix = normal_matrix(seed, short, long);
+    for i in 0..short {
+        for j in 0..i {
+            let dot = matrix.row(i).dot(&matrix.row(j));
+            let other = matrix.row(j).to_owned();
+            matrix.row_mut(i).scaled_add(-dot, &other);
+        }
+        let norm = matrix.row(i).dot(&matrix.row(i)).sqrt();
+        matrix.row_mut(i).mapv_inplace(|v| v / norm);
+    }
+    if rows <= cols {
+        matrix
+    } else {
+        matrix.t().to_owned()
+    }
+}
+
+/// Orthonormal layers with MaxMin between them: 1-Lipschitz, times `gain` at the end.
+fn group_sort_network(weights: &[Array2<f64>], gain: f64, x: &Array1<f64>) -> Array1<f64> {
+    let mut value = x.clone();
+    for (i, weight) in weights.iter().enumerate() {
+        value = weight.dot(&value);
+        if i + 1 < weights.len() {
+            for k in (0..value.len()).step_by(2) {
+                let (a, b) = (value[k], value[k + 1]);
+                (value[k], value[k + 1]) = (a.max(b), a.min(b));
+            }
+        }
+    }
+    value * gain
+}
+
+fn group_sort_weights(seed: &SeedTree, widths: &[usize]) -> Vec<Array2<f64>> {
+    widths
+        .windows(2)
+        .enumerate()
+        .map(|(i, pair)| orthonormal(&seed.index(i as u64), pair[1], pair[0]))
+        .collect()
+}
+
+fn norm(v: &Array1<f64>) -> f64 {
+    v.dot(v).sqrt()
+}
+
+fn unit(seed: &SeedTree, dim: usize) -> Array1<f64> {
+    let v = Array1::from(normals(seed, dim));
+    let length = norm(&v);
+    v / length
+}
+
+#[test]
+fn latent_lemma_holds_for_non_convex_decoders() {
+    // Sixty random ReLU decoders, five shifts each: the shifted mass never falls below the lemma's.
+    const NUM_DRAWS: usize = 2000;
+    let seed = SeedTree::new(3).child("lemma");
+    let slack: Vec<f64> = (0..60_u64)
+        .into_par_iter()
+        .flat_map_iter(|i| {
+            let node = seed.index(i);
+            let decoder = random_layers(&node.child("decoder"), &[4, 24, 6]);
+            let sigma = uniforms(&node.child("sigma"), 4, 0.2, 1.2);
+            let noise = normal_matrix(&node.child("noise"), NUM_DRAWS, 4);
+            let center = relu_network(&decoder, &[0.0; 4]);
+            let distance = |shift: &[f64], row: usize| {
+                let z: Vec<f64> = (0..4)
+                    .map(|k| shift[k] + sigma[k] * noise[[row, k]])
+                    .collect();
+                norm(&(relu_network(&decoder, &z) - &center))
+            };
+            let mut still: Vec<f64> = (0..NUM_DRAWS).map(|row| distance(&[0.0; 4], row)).collect();
+            still.sort_unstable_by(f64::total_cmp);
+            let p0 = 0.6 + 0.006 * i as f64;
+            let r = still[(p0 * NUM_DRAWS as f64) as usize];
+            (0..5_u64)
+                .map(|j| {
+                    let shift = normals(&node.child("shift").index(j), 4);
+                    let size = uniforms(&node.child("size").index(j), 1, 0.1, 1.0)[0];
+                    let shift: Vec<f64> = shift.iter().map(|s| size * s).collect();
+                    let inside = (0..NUM_DRAWS)
+                        .filter(|&row| distance(&shift, row) <= r)
+                        .count();
+                    let moved = whitened_distance(&sigma, &shift).expect("valid");
+                    let floor = shifted_mass(p0, moved).expect("valid").0;
+                    inside as f64 / NUM_DRAWS as f64 - floor
+                })
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(slack.len(), 300);
+    // Both shares come from the same draws; 2 s.e. each at worst.
+    let allowance = STANDARD_ERRORS * (0.25 / NUM_DRAWS as f64).sqrt();
+    let smallest = slack.iter().copied().fold(f64::INFINITY, f64::min);
+    assert!(smallest > -allowance, "the lemma is violated by {smallest}");
+}
+
+#[test]
+fn half_spaces_attain_the_lemma() {
+    let sigma = [0.3, 1.4, 0.8];
+    let shift = [0.2, -0.5, 0.4];
+    let moved = whitened_distance(&sigma, &shift).expect("valid");
+    for p0 in [0.05, 0.5, 0.93, 0.9999] {
+        let worst = HalfSpace::worst(p0, &sigma, &shift).expect("valid");
+        assert!((worst.mass(&sigma, &[0.0; 3]).expect("valid") - p0).abs() < EXACT);
+        let (low, high) = shifted_mass(p0, moved).expect("valid");
+        assert!((worst.mass(&sigma, &shift).expect("valid") - low).abs() < EXACT);
+        let back: Vec<f64> = shift.iter().map(|s| -s).collect();
+        assert!((worst.mass(&sigma, &back).expect("valid") - high).abs() < EXACT);
+    }
+    assert_eq!(
+        shifted_mass(0.7, 0.0).expect("valid").0,
+        normal_cdf(vaegis_theory::special::probit(0.7))
+    );
+}
+
+#[test]
+fn discrete_lemma_converges_to_the_gaussian_one_and_no_event_beats_it() {
+    // Two unit Gaussians a distance 0.8 apart on a grid.
+    let width = 1e-3;
+    let grid: Vec<f64> = (-8000..=8800).map(|i| f64::from(i) * width).collect();
+    let p: Vec<f64> = grid.iter().map(|z| width * normal_pdf(*z)).collect();
+    let q: Vec<f64> = grid.iter().map(|z| width * normal_pdf(z - 0.8)).collect();
+    for p0 in [0.3, 0.9] {
+        let floor = smallest_mass(&p, &q, p0).expect("valid");
+        assert!(
+            (floor - shifted_mass(p0, 0.8).expect("valid").0).abs() < 1e-6,
+            "p0 = {p0}"
+        );
+    }
+    let seed = SeedTree::new(31);
+    for i in 0..200 {
+        let mask = uniforms(&seed.index(i), 40, 0.0, 1.0);
+        let member = |k: usize| mask[k * 40 / grid.len()] > 0.4;
+        let mass = |d: &[f64]| {
+            (0..grid.len())
+                .filter(|&k| member(k))
+                .map(|k| d[k])
+                .sum::<f64>()
+        };
+        let floor = smallest_mass(&p, &q, mass(&p)).expect("valid");
+        assert!(
+            mass(&q) >= floor - EXACT,
+            "event {i} has less than the smallest mass"
+        );
+    }
+    assert!(smallest_mass(&[0.5, 0.5], &[1.0, 0.0], 1.1).is_err());
+}
+
+#[test]
+fn activation_cell_keeps_its_pattern_inside_and_loses_it_outside() {
+    // Ten thousand probes just inside the cell; one just outside along the nearest normal.
+    let seed = SeedTree::new(10).child("cells");
+    let failures: usize = (0..100_u64)
+        .into_par_iter()
+        .map(|i| {
+            let node = seed.index(i);
+            let layers = random_layers(&node.child("layers"), &[10, 32, 32, 4]);
+            let x = normals(&node.child("x"), 10);
+            let cell = relu_cell(&layers, &x).expect("valid");
+            assert!(cell.radius > 0.0 && cell.radius.is_finite());
+            let at = |direction: &Array1<f64>, length: f64| {
+                let y = Array1::from(x.clone()) + direction * length;
+                relu_cell(&layers, &y.to_vec()).expect("valid").pattern
+            };
+            let nearest = cell.nearest.clone().expect("there is a kink");
+            let normal = Array1::from(nearest.direction);
+            let beyond = at(&normal, cell.radius * 1.001);
+            let (layer, unit) = (nearest.layer, nearest.unit);
+            assert_ne!(
+                beyond[layer][unit], cell.pattern[layer][unit],
+                "network {i}"
+            );
+            (0..100)
+                .filter(|&j| {
+                    at(
+                        &self::unit(&node.child("probe").index(j), 10),
+                        cell.radius * 0.999,
+                    ) != cell.pattern
+                })
+                .count()
+        })
+        .sum();
+    assert_eq!(failures, 0);
+}
+
+#[test]
+fn cell_gives_the_affine_map_of_the_network() {
+    let seed = SeedTree::new(11);
+    let layers = random_layers(&seed, &[6, 12, 12, 3]);
+    let x = normals(&seed.child("x"), 6);
+    let cell = relu_cell(&layers, &x).expect("valid");
+    assert!(norm(&(&cell.output - &relu_network(&layers, &x))) < EXACT);
+    // Inside the cell the network equals its affine map, so B_M needs no O(ε) term.
+    let delta = unit(&seed.child("delta"), 6) * (0.99 * cell.radius);
+    let y = (Array1::from(x.clone()) + &delta).to_vec();
+    let moved = relu_network(&layers, &y) - &cell.output;
+    assert!(norm(&(moved - cell.jacobian.dot(&delta))) < EXACT);
+    assert_eq!(cell_radius(&layers, &x).expect("valid"), cell.radius);
+}
+
+#[test]
+fn cell_edge_cases() {
+    let affine = [AffineLayer {
+        weight: array![[2.0]],
+        bias: array![1.0],
+    }];
+    assert_eq!(cell_radius(&affine, &[3.0]).expect("valid"), f64::INFINITY);
+    // μ = 5 max(x − 0.4, 0) at 0: the bound is +∞, the kink is 0.4 away and the margin 0.6.
+    let kinked = [
+        AffineLayer {
+            weight: array![[1.0]],
+            bias: array![-0.4],
+        },
+        AffineLayer {
+            weight: array![[5.0]],
+            bias: array![0.0],
+        },
+    ];
+    let cell = relu_cell(&kinked, &[0.0]).expect("valid");
+    assert!((cell.radius - 0.4).abs() < EXACT);
+    let p0 = AcceptanceProbability::exact(normal_cdf(2.5) - normal_cdf(-2.5)).expect("valid");
+    let geometry = EncoderGeometry::diagonal(&[0.4], cell.jacobian.view()).expect("valid");
+    let b = bounds(&geometry, &p0, 0.5).expect("valid");
+    assert_eq!(b.frobenius, f64::INFINITY);
+    let inside = |x: f64| {
+        let mu = 5.0 * (x - 0.4).max(0.0);
+        normal_cdf((1.0 - mu) / 0.4) - normal_cdf((-1.0 - mu) / 0.4)
+    };
+    assert!(
+        inside(0.599) > 0.5 && inside(0.601) < 0.5,
+        "the true margin is 0.600"
+    );
+    let sound = cell_certificate(&b, cell.radius).expect("valid");
+    assert!(sound.evidence.is_certificate() && sound.value < 0.6);
+    // A unit that never moves has no kink to reach.
+    let dead = [
+        AffineLayer {
+            weight: array![[0.0], [1.0]],
+            bias: array![-1.0, 5.0],
+        },
+        AffineLayer {
+            weight: array![[1.0, 1.0]],
+            bias: array![0.0],
+        },
+    ];
+    assert!((cell_radius(&dead, &[0.0]).expect("valid") - 5.0).abs() < EXACT);
+    assert!(
+        cell_radius(&dead, &[0.0, 1.0]).is_err(),
+        "shapes must chain"
+    );
+    assert!(cell_radius(&[], &[0.0]).is_err());
+}
+
+#[test]
+fn margins_with_perturbed_sigma_are_not_covered() {
+    // μ = 0.2x, σ = 0.25 exp(1.5|x|), g = identity, r = 0.8: bound 3.743, mean-only margin 4.000.
+    let inside = |x: f64, sigma: f64| {
+        normal_cdf((0.8 - 0.2 * x) / sigma) - normal_cdf((-0.8 - 0.2 * x) / sigma)
+    };
+    let both = |x: f64| inside(x, 0.25 * (1.5 * x).exp());
+    assert!(inside(3.74, 0.25) > 0.5, "the bound holds for the frozen σ");
+    assert!(
+        both(1.027) > 0.5 && both(1.029) < 0.5,
+        "the margin with σ(x+δ) is 1.028"
+    );
+}
+
+#[test]
+fn published_table_of_lipschitz_margins() {
+    // γ = 0.1, d_z = 10, r = 8, a = b = L: m₁, tighter Markov, tail, exact V3, exact V1.
+    let table = [
+        (6.0, [0.1165, 0.1383, 0.1426, 0.1502, 0.1713]),
+        (8.0, [0.0395, 0.0685, 0.0653, 0.0710, 0.0868]),
+        (10.0, [0.0, 0.0346, 0.0322, 0.0368, 0.0494]),
+    ];
+    for (lipschitz, want) in table {
+        let constants = LipschitzConstants {
+            decoder: lipschitz,
+            mean: lipschitz,
+            sigma: 0.0,
+        };
+        let got = LipschitzMargins::constant_sigma(&constants, 0.1, 10, 8.0, 0.5).expect("valid");
+        let row = [
+            got.markov,
+            got.tight_markov,
+            got.tail,
+            got.two_sample,
+            got.mean_only,
+        ];
+        for (got, want) in row.iter().zip(want) {
+            assert!(
+                (got - want).abs() < 0.5001e-4,
+                "L = {lipschitz}: {row:?} against {want}"
+            );
+        }
+        assert_eq!(got.best_two_sample(), got.two_sample);
+        // The closed form of the exact column.
+        let noise = 0.1 * (2.0 * chi2_quantile(0.5, 10.0)).sqrt();
+        let closed = (8.0 / lipschitz - noise).max(0.0) / lipschitz;
+        assert!((got.two_sample - closed).abs() < EXACT);
+        // Adding the mean's shift inside the distribution beats adding lengths.
+        let isotropic = isotropic_margin(&constants, 0.1, 10, NoiseVariant::TwoSample, 8.0, 0.5)
+            .expect("valid");
+        assert!(
+            isotropic >= got.two_sample && isotropic >= got.tight_markov,
+            "{isotropic}"
+        );
+    }
+}
+
+#[test]
+fn lipschitz_margins_are_ordered_and_have_their_limits() {
+    let seed = SeedTree::new(74);
+    for i in 0..200 {
+        let u = uniforms(&seed.index(i), 6, 0.05, 3.0);
+        let constants = LipschitzConstants {
+            decoder: u[0],
+            mean: u[1],
+            sigma: 0.2 * u[2],
+        };
+        let sigma: Vec<f64> = normals(&seed.index(i).child("s"), 5)
+            .iter()
+            .map(|s| 0.3 * s.abs())
+            .collect();
+        let r = 2.0 * u[3];
+        let at =
+            |r: f64, m: f64| LipschitzMargins::at_input(&constants, &sigma, r, m).expect("valid");
+        let base = at(r, 0.5);
+        assert!(base.markov <= base.tight_markov * (1.0 + EXACT));
+        // The tail bounds the same quantile. Markov's inequality is no match for it in general:
+        // it adds squares of mean and noise, where the quantile form adds their lengths.
+        assert!(base.tail <= base.two_sample * (1.0 + 1e-9), "{base:?}");
+        assert!(base.two_sample <= base.mean_only * (1.0 + 1e-9));
+        let (wide, strict) = (at(1.1 * r, 0.5), at(r, 0.6));
+        for (b, w, s) in [
+            (base.markov, wide.markov, strict.markov),
+            (base.tail, wide.tail, strict.tail),
+            (base.two_sample, wide.two_sample, strict.two_sample),
+        ] {
+            assert!(b <= w * (1.0 + 1e-9) && s <= b * (1.0 + 1e-9));
+        }
+    }
+    // Non-trivial exactly below ‖σ‖ = r/(√8 a).
+    let constants = LipschitzConstants {
+        decoder: 2.0,
+        mean: 1.0,
+        sigma: 0.5,
+    };
+    let edge = 3.0 / (8.0_f64.sqrt() * 2.0);
+    assert!(markov_margin(&constants, edge * 0.999, 3.0, 0.5).expect("valid") > 0.0);
+    assert_eq!(
+        markov_margin(&constants, edge * 1.001, 3.0, 0.5).expect("valid"),
+        0.0
+    );
+    assert!(tight_markov_margin(&constants, edge * 1.001, 3.0, 0.5).expect("valid") > 0.0);
+    let still = LipschitzConstants {
+        decoder: 2.0,
+        mean: 0.0,
+        sigma: 0.0,
+    };
+    assert_eq!(
+        markov_margin(&still, 0.1, 3.0, 0.5).expect("valid"),
+        f64::INFINITY
+    );
+    let frozen = quantile_margin(&still, &[0.1], NoiseVariant::MeanOnly, 3.0, 0.5);
+    assert_eq!(frozen.expect("valid"), f64::INFINITY);
+    let scale = NoiseScale::Constant { gamma: 0.1 };
+    assert!(
+        tail_margin(&constants, 4, scale, 3.0, 0.5).is_err(),
+        "σ is not constant here"
+    );
+    assert!(
+        tail_margin(&still, 1, scale, 3.0, 0.5).is_err(),
+        "the tail needs two latents"
+    );
+}
+
+#[test]
+fn tail_bound_is_above_the_tail() {
+    let mut smallest = f64::INFINITY;
+    for d in 2..200 {
+        let start = d as f64 - 2.0;
+        for step in 1..=60 {
+            let u = start + f64::from(step) * (3.0 * d as f64 + 52.0) / 60.0;
+            let bound = chi_square_tail_bound(d, u).expect("inside the domain");
+            smallest = smallest.min(bound / chi2_sf(u, d as f64));
+        }
+        assert_eq!(chi_square_tail_bound(d, start), None);
+    }
+    assert!(
+        (1.0017..1.01).contains(&smallest),
+        "smallest ratio {smallest}"
+    );
+}
+
+/// Shares inside the ball at the certified radius, one-sample and two-sample.
+struct Hunt {
+    mean_only: usize,
+    two_sample: usize,
+}
+
+#[test]
+fn sound_certificates_are_not_violated_on_lipschitz_networks() {
+    // Orthonormal MaxMin networks, worst of ten directions each, at exactly the certified radius.
+    const NUM_DRAWS: usize = 400;
+    let seed = SeedTree::new(22).child("networks");
+    let lowest: Vec<[f64; 3]> = (0..40_u64)
+        .into_par_iter()
+        .map(|i| {
+            let node = seed.index(i);
+            let gain = uniforms(&node.child("gain"), 3, 1.0, 6.0);
+            let encoder = group_sort_weights(&node.child("encoder"), &[8, 12, 4]);
+            let decoder = group_sort_weights(&node.child("decoder"), &[4, 12, 10]);
+            let free = random_layers(&node.child("free"), &[4, 24, 6]);
+            let (b, a, gamma) = (gain[0], gain[1], 0.05 * gain[2]);
+            let noise = normal_matrix(&node.child("noise"), 2 * NUM_DRAWS, 4) * gamma;
+            let x = Array1::from(normals(&node.child("x"), 8));
+            let mean = group_sort_network(&encoder, b, &x);
+            let constants = LipschitzConstants {
+                decoder: a,
+                mean: b,
+                sigma: 0.0,
+            };
+            let r = 4.0 * a * gamma;
+            let margins = LipschitzMargins::constant_sigma(&constants, gamma, 4, r, 0.5);
+            let margins = margins.expect("valid");
+            let isotropic =
+                |variant| isotropic_margin(&constants, gamma, 4, variant, r, 0.5).expect("valid");
+            let sharpest = [
+                isotropic(NoiseVariant::MeanOnly),
+                isotropic(NoiseVariant::TwoSample),
+            ];
+            assert!(sharpest[0] >= margins.mean_only && sharpest[1] >= margins.best_two_sample());
+            // The decoder-free certificate, on a decoder without any constraint.
+            let center = relu_network(&free, &mean.to_vec());
+            let free_distance =
+                |z: Array1<f64>| norm(&(relu_network(&free, &z.to_vec()) - &center));
+            let mut still: Vec<f64> = (0..NUM_DRAWS)
+                .map(|k| free_distance(&mean + &noise.row(k)))
+                .collect();
+            still.sort_unstable_by(f64::total_cmp);
+            let r_free = still[NUM_DRAWS * 95 / 100];
+            let inside = still.iter().filter(|d| **d <= r_free).count() as u64;
+            let p0 = AcceptanceProbability::clopper_pearson(inside, NUM_DRAWS as u64, 1e-3);
+            let s1 = lipschitz_certificate(gamma, b, &p0.expect("valid"), 0.5).expect("valid");
+            assert!(s1.evidence.is_certificate() && s1.value > 0.0);
+            let mut worst = [1.0_f64; 3];
+            for j in 0..10 {
+                let direction = unit(&node.child("direction").index(j), 8);
+                let moved = |t: f64| group_sort_network(&encoder, b, &(&x + &(&direction * t)));
+                let reference = group_sort_network(&decoder, a, &mean);
+                let hunt = |t: f64| {
+                    let shifted = moved(t);
+                    let mut found = Hunt {
+                        mean_only: 0,
+                        two_sample: 0,
+                    };
+                    for k in 0..NUM_DRAWS {
+                        let one = group_sort_network(&decoder, a, &(&shifted + &noise.row(k)));
+                        let other = &mean + &noise.row(NUM_DRAWS + k);
+                        let other = group_sort_network(&decoder, a, &other);
+                        found.mean_only += usize::from(norm(&(&one - &reference)) <= r);
+                        found.two_sample += usize::from(norm(&(&one - &other)) <= r);
+                    }
+                    found
+                };
+                let share = |count: usize| count as f64 / NUM_DRAWS as f64;
+                worst[0] = worst[0].min(share(hunt(sharpest[0]).mean_only));
+                worst[1] = worst[1].min(share(hunt(sharpest[1]).two_sample));
+                let shifted = moved(s1.value);
+                let kept = (0..NUM_DRAWS)
+                    .filter(|&k| free_distance(&shifted + &noise.row(NUM_DRAWS + k)) <= r_free)
+                    .count();
+                worst[2] = worst[2].min(share(kept));
+            }
+            worst
+        })
+        .collect();
+    let allowance = STANDARD_ERRORS * (0.25 / NUM_DRAWS as f64).sqrt();
+    for (kind, label) in ["V1 quantile", "two-sample", "S1"].iter().enumerate() {
+        let smallest = lowest.iter().map(|w| w[kind]).fold(f64::INFINITY, f64::min);
+        assert!(
+            smallest > 0.5 - allowance,
+            "{label}: only {smallest} inside at its radius"
+        );
+    }
+}
