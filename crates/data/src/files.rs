@@ -10,8 +10,8 @@ use vaegis_core::hash::sha256_hex;
 use crate::cache::{Decoded, cached};
 use crate::dataset::{DatasetSpec, Split};
 use crate::decode::{
-    CIFAR_CLASSES, CifarBatch, decode_cifar_bin, decode_cifar_png, decode_idx_gz, decode_omniglot,
-    decode_table, decode_tar, gunzip,
+    CIFAR_CLASSES, CifarBatch, NpyKind, decode_cifar_bin, decode_cifar_png, decode_idx_gz,
+    decode_mat, decode_omniglot, decode_table, decode_tar, gunzip,
 };
 use crate::error::DataError;
 use crate::limits::Limits;
@@ -21,24 +21,31 @@ use crate::resize::resize_bytes;
 use crate::store::{ByteStore, Targets};
 
 /// The bytes of the files of a set, with what is known of them.
-struct Sources<'a> {
+pub(crate) struct Sources<'a> {
     entry: &'static Entry,
     root: &'a Path,
     limits: &'a Limits,
     /// `path sha256` of every file read.
     lines: Vec<String>,
-    /// Whether every file is the registry's.
-    verified: bool,
+    trust: Trust,
+}
+
+/// How the files read compare with the registry; the worst of all files counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Trust {
+    Verified,
+    NotPublished,
+    Differs,
 }
 
 impl<'a> Sources<'a> {
-    fn new(entry: &'static Entry, root: &'a Path, limits: &'a Limits) -> Self {
+    pub(crate) fn new(entry: &'static Entry, root: &'a Path, limits: &'a Limits) -> Self {
         Self {
             entry,
             root,
             limits,
             lines: Vec::new(),
-            verified: true,
+            trust: Trust::Verified,
         }
     }
 
@@ -51,7 +58,7 @@ impl<'a> Sources<'a> {
     }
 
     /// Reads a file of the registry and notes its checksum.
-    fn read(&mut self, path: &str) -> Result<(String, Vec<u8>), DataError> {
+    pub(crate) fn read(&mut self, path: &str) -> Result<(String, Vec<u8>), DataError> {
         let full = self.root.join(path);
         if !full.exists() {
             return Err(missing(self.entry, full, self.spec(path)));
@@ -59,12 +66,22 @@ impl<'a> Sources<'a> {
         let bytes = read_limited(&full, self.limits.max_bytes)?;
         let digest = sha256_hex(&bytes);
         let known = self.spec(path).map(|s| s.checksum);
-        self.verified &= matches!(known, Some(Checksum::Sha256(d)) if d == digest);
+        self.trust = self.trust.max(match known {
+            Some(Checksum::Sha256(d)) if d == digest => Trust::Verified,
+            Some(Checksum::Unpublished) => Trust::NotPublished,
+            _ => Trust::Differs,
+        });
         self.lines.push(format!("{path} {digest}"));
         Ok((full.display().to_string(), bytes))
     }
 
-    fn checksum(&self) -> String {
+    /// Notes files that the registry does not list one by one.
+    pub(crate) fn note_unlisted(&mut self, lines: Vec<String>) {
+        self.trust = self.trust.max(Trust::NotPublished);
+        self.lines.extend(lines);
+    }
+
+    pub(crate) fn checksum(&self) -> String {
         sha256_hex(self.lines.join("\n").as_bytes())
     }
 
@@ -77,12 +94,43 @@ impl<'a> Sources<'a> {
         num_classes: usize,
         factor_names: &[&str],
     ) -> Result<ByteStore, DataError> {
-        let columns = factor_names.len();
         let len = decoded.labels.len();
-        let kind = if self.verified {
-            "real"
-        } else {
-            "real; files differ from the registry's"
+        self.join(
+            split,
+            decoded,
+            len,
+            divisor,
+            Some(num_classes),
+            factor_names,
+        )
+    }
+
+    /// Joins bytes whose labels, where there are any, are the first factor.
+    pub(crate) fn store_items(
+        self,
+        split: Split,
+        decoded: Decoded,
+        len: usize,
+        factor_names: &[&str],
+    ) -> Result<ByteStore, DataError> {
+        let classes = decoded.labels.iter().max().map(|&m| m as usize + 1);
+        self.join(split, decoded, len, 255, classes, factor_names)
+    }
+
+    fn join(
+        self,
+        split: Split,
+        decoded: Decoded,
+        len: usize,
+        divisor: u8,
+        num_classes: Option<usize>,
+        factor_names: &[&str],
+    ) -> Result<ByteStore, DataError> {
+        let columns = factor_names.len();
+        let kind = match self.trust {
+            Trust::Verified => "real",
+            Trust::NotPublished => "real; no checksum is published",
+            Trust::Differs => "real; files differ from the registry's",
         };
         let factors = if columns == 0 {
             None
@@ -103,7 +151,7 @@ impl<'a> Sources<'a> {
             name: self.entry.name.to_owned(),
             item_shape: decoded.shape,
             value_range: (0.0, 1.0),
-            num_classes: Some(num_classes),
+            num_classes,
             factor_names: factor_names.iter().map(|&n| n.to_owned()).collect(),
             factor_sizes,
             len,
@@ -112,7 +160,7 @@ impl<'a> Sources<'a> {
             checksum: self.checksum(),
         };
         let targets = Targets {
-            labels: Some(decoded.labels),
+            labels: num_classes.map(|_| decoded.labels),
             factors,
         };
         ByteStore::new(spec, decoded.pixels.0, divisor, targets)
@@ -214,6 +262,66 @@ pub(crate) fn optdigits(
         }
     }
     sources.store(split, decoded, 16, 10, &[])
+}
+
+/// SVHN's cropped digits.
+pub(crate) fn svhn(
+    entry: &'static Entry,
+    root: &Path,
+    split: Split,
+    limits: &Limits,
+) -> Result<ByteStore, DataError> {
+    let mut sources = Sources::new(entry, root, limits);
+    let (name, bytes) = sources.read(&format!("svhn/{}_32x32.mat", split.name()))?;
+    let arrays = decode_mat(&name, &bytes, limits)?;
+    drop(bytes);
+    let (mut images, mut labels) = (None, None);
+    for array in arrays {
+        match array.name.as_str() {
+            "X" => images = Some(array),
+            "y" => labels = Some(array),
+            _ => {}
+        }
+    }
+    let bad =
+        |expected: String, found: String| DataError::format("decode SVHN", &name, expected, found);
+    let (Some(images), Some(labels)) = (images, labels) else {
+        return Err(bad(
+            "arrays X and y".to_owned(),
+            "a file without one".to_owned(),
+        ));
+    };
+    let (&[32, 32, 3, count], NpyKind::Uint(1)) = (images.shape.as_slice(), images.kind) else {
+        let found = format!("{:?} of shape {:?}", images.kind, images.shape);
+        return Err(bad("bytes X of shape [32, 32, 3, N]".to_owned(), found));
+    };
+    if labels.shape != [count, 1] {
+        let found = format!("{:?}", labels.shape);
+        return Err(bad(format!("labels y of shape [{count}, 1]"), found));
+    }
+    let mut labels = labels.into_row_major().to_i64(&name)?;
+    if let Some(at) = labels.iter().position(|l| !(1..=10).contains(l)) {
+        let found = format!("{} at item {at}", labels[at]);
+        return Err(bad("labels 1 to 10".to_owned(), found));
+    }
+    // The authors number the digit 0 as 10.
+    labels.iter_mut().for_each(|l| *l %= 10);
+    let mut pixels = images.bytes;
+    // In the file the row varies fastest within a plane; here it is the column.
+    pixels.par_chunks_exact_mut(32 * 32).for_each(|plane| {
+        for row in 0..32 {
+            for column in 0..row {
+                plane.swap(row * 32 + column, column * 32 + row);
+            }
+        }
+    });
+    let decoded = Decoded {
+        shape: [3, 32, 32],
+        pixels: Bytes(pixels),
+        labels,
+        factors: vec![],
+    };
+    sources.store(split, decoded, 255, 10, &[])
 }
 
 /// Omniglot's two small background sets: one is train, the other is test.

@@ -14,6 +14,7 @@ mod limits;
 mod open;
 mod options;
 pub mod own;
+mod pictures;
 mod plan;
 mod prefetch;
 mod preprocess;
@@ -23,6 +24,7 @@ pub mod sprites;
 mod store;
 mod subset;
 pub mod synthetic;
+pub mod toys;
 
 pub use dataset::{Batch, Dataset, DatasetSpec, Split};
 pub use error::DataError;

@@ -7,7 +7,7 @@ use crate::dsprites::Dsprites;
 use crate::error::DataError;
 use crate::options::OpenOptions;
 use crate::preprocess::{Mapped, Step};
-use crate::{files, own, registry, sprites, synthetic};
+use crate::{files, own, pictures, registry, sprites, synthetic, toys};
 
 /// The folder of the data sets: the command line's, else that of `VAEGIS_DATA`, else none.
 pub fn default_root(cli: Option<&Path>) -> Option<PathBuf> {
@@ -52,9 +52,15 @@ pub fn open(
     let set: Box<dyn Dataset> = match name {
         "mnist" | "fashion-mnist" => Box::new(files::idx_pair(entry, needed()?, split, limits)?),
         "cifar10" => Box::new(files::cifar10(entry, needed()?, split, options)?),
+        "svhn" => Box::new(files::svhn(entry, needed()?, split, limits)?),
+        "celeba" => Box::new(pictures::celeba(entry, needed()?, split, options)?),
+        "chairs" => Box::new(pictures::chairs(entry, needed()?, split, options)?),
+        "faces" => Box::new(pictures::faces(entry, needed()?, split, options)?),
         "optdigits" => Box::new(files::optdigits(entry, needed()?, split, limits)?),
         "omniglot" => return Ok(Box::new(files::omniglot(entry, needed()?, split, options)?)),
         "sprites" => return Ok(Box::new(sprites::sprites(split, options)?)),
+        "toy-faces" => return Ok(Box::new(toys::faces(split, options)?)),
+        "toy-chairs" => return Ok(Box::new(toys::chairs(split, options)?)),
         "swiss-roll" => return Ok(Box::new(synthetic::swiss_roll(split, options)?)),
         "linear-gaussian" => return Ok(Box::new(synthetic::linear_gaussian(split, options)?)),
         "blobs" => return Ok(Box::new(synthetic::blobs(split, options)?)),

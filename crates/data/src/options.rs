@@ -9,7 +9,8 @@ use crate::limits::Limits;
 pub struct OpenOptions {
     /// Side of square images: generated at it (`sprites`), or resized to it (all other images).
     pub size: Option<usize>,
-    /// Number of items of a generated set without a natural number; the default is 2000.
+    /// Number of items of a generated set without a natural number; the default is 2000. Toy sets
+    /// and picture folders keep only the first so many.
     pub samples: Option<usize>,
     /// Seed of a generated set.
     pub seed: u64,

@@ -98,20 +98,11 @@ fn decode_files(
             let name = file.display().to_string();
             let bytes = read_limited(file, options.limits.max_bytes)?;
             let picture = decode_picture(&name, &bytes, &options.limits)?;
-            let (height, width, channels) = (picture.height, picture.width, picture.channels);
-            let square = height.min(width);
-            let (top, left) = ((height - square) / 2, (width - square) / 2);
-            let middle: Vec<u8> = picture
-                .data
-                .chunks_exact(width * channels)
-                .skip(top)
-                .take(square)
-                .flat_map(|row| &row[left * channels..(left + square) * channels])
-                .copied()
-                .collect();
+            let (square, channels) = (picture.height.min(picture.width), picture.channels);
+            let middle = picture.middle(square, square);
             Ok((
                 channels,
-                resize_bytes(&middle, (square, square, channels), (side, side)),
+                resize_bytes(&middle.data, (square, square, channels), (side, side)),
             ))
         })
         .collect::<Result<_, DataError>>()?;

@@ -191,6 +191,48 @@ fn wrap_omniglot(bytes: Vec<u8>) -> Vec<u8> {
     )
 }
 
+/// A MATLAB file of one uncompressed 2 by 3 array of bytes.
+fn mat_plain() -> Vec<u8> {
+    let mut bytes = vec![b' '; 128];
+    bytes[124..].copy_from_slice(&[0, 1, b'I', b'M']);
+    let element = |kind: u32, data: &[u8]| {
+        let mut out = kind.to_le_bytes().to_vec();
+        out.extend((data.len() as u32).to_le_bytes());
+        out.extend(data);
+        out.resize(out.len().next_multiple_of(8), 0);
+        out
+    };
+    let parts = [
+        element(6, &[9, 0, 0, 0, 0, 0, 0, 0]),
+        element(5, &[2, 0, 0, 0, 3, 0, 0, 0]),
+        element(1, b"abc"),
+        element(2, &[1, 2, 3, 4, 5, 6]),
+    ];
+    bytes.extend(element(14, &parts.concat()));
+    bytes
+}
+
+/// Compresses what stands behind the header.
+fn wrap_mat(mut bytes: Vec<u8>) -> Vec<u8> {
+    if bytes.len() >= 128 {
+        let body = bytes.split_off(128);
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(&body).expect("memory");
+        let packed = encoder.finish().expect("memory");
+        bytes.extend(15_u32.to_le_bytes());
+        bytes.extend((packed.len() as u32).to_le_bytes());
+        bytes.extend(packed);
+    }
+    bytes
+}
+
+fn accepts_mat(bytes: &[u8]) -> bool {
+    decode_mat("f", bytes, &LIMITS).is_ok_and(|arrays| {
+        let mut rows = arrays.into_iter().map(MatArray::into_row_major);
+        rows.any(|a| a.to_f32("f").is_ok() | a.to_i64("f").is_ok())
+    })
+}
+
 fn targets() -> Vec<Target> {
     let same: Repair = |b| b;
     let npy = vec![encode_npy_u8(&[4, 5], &[7; 20]), float_npy()];
@@ -287,6 +329,13 @@ fn targets() -> Vec<Target> {
         target("tar", vec![tar()], same, |b| {
             decode_tar("f", b, &LIMITS).is_ok()
         }),
+        target(
+            "mat",
+            vec![mat_plain(), include_bytes!("golden/mat.mat").to_vec()],
+            same,
+            accepts_mat,
+        ),
+        target("mat, compressed", vec![mat_plain()], wrap_mat, accepts_mat),
         target("artifact", vec![artifact], repair_artifact, |b| {
             decode_artifact::<Record>(ArtifactKind::Scratch, 1, b, LIMITS.max_bytes).is_ok()
         }),

@@ -1,8 +1,8 @@
-//! Gzip with a bound on the decoded size, so that a small bomb cannot fill the memory.
+//! Gzip and zlib with a bound on the decoded size, so that a small bomb cannot fill the memory.
 
 use std::io::Read;
 
-use flate2::bufread::GzDecoder;
+use flate2::bufread::{GzDecoder, ZlibDecoder};
 
 use crate::error::DataError;
 use crate::limits::{Limits, too_large};
@@ -18,23 +18,53 @@ const FIRST_BYTES: usize = 1 << 16;
 /// [`DataError::Format`] for damage (also a wrong checksum or trailing bytes) and
 /// [`DataError::TooLarge`] as soon as the output passes the limit.
 pub fn gunzip(name: &str, bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, DataError> {
-    let damaged = |found: &dyn std::fmt::Display| {
-        DataError::format(OP, name, "a whole gzip file with a right checksum", found)
-    };
-    let limit = usize::try_from(limits.max_bytes).unwrap_or(usize::MAX);
     let mut decoder = GzDecoder::new(bytes);
-    let mut out = vec![
-        0_u8;
-        size_hint(bytes)
-            .min(limit)
-            .min(bytes.len().saturating_mul(1100))
-    ];
+    let out = bounded(name, &mut decoder, size_hint(bytes), bytes.len(), limits)?;
+    let rest = decoder.into_inner().len();
+    if rest > 0 {
+        return Err(damaged(name, &format!("{rest} bytes after the end")));
+    }
+    Ok(out)
+}
+
+/// Decompresses one zlib stream that must fill the whole input.
+///
+/// # Errors
+///
+/// As [`gunzip`].
+pub(super) fn inflate(name: &str, bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, DataError> {
+    let mut decoder = ZlibDecoder::new(bytes);
+    let hint = bytes.len().saturating_mul(4);
+    let out = bounded(name, &mut decoder, hint, bytes.len(), limits)?;
+    let rest = decoder.into_inner().len();
+    if rest > 0 {
+        return Err(damaged(name, &format!("{rest} bytes after the end")));
+    }
+    Ok(out)
+}
+
+fn damaged(name: &str, found: &dyn std::fmt::Display) -> DataError {
+    let expected = "a whole compressed stream with a right checksum";
+    DataError::format(OP, name, expected, found)
+}
+
+/// Reads a decompressor to its end, in a buffer that never grows past the limit.
+fn bounded(
+    name: &str,
+    decoder: &mut impl Read,
+    hint: usize,
+    input: usize,
+    limits: &Limits,
+) -> Result<Vec<u8>, DataError> {
+    let limit = usize::try_from(limits.max_bytes).unwrap_or(usize::MAX);
+    // No deflate stream grows more than about 1032 times, so a larger hint is a lie.
+    let mut out = vec![0_u8; hint.min(limit).min(input.saturating_mul(1100))];
     let mut filled = 0;
     loop {
         if filled == out.len() {
             // A full buffer may be the exact end: probe with one byte before growing.
             let mut probe = [0_u8; 1];
-            if decoder.read(&mut probe).map_err(|e| damaged(&e))? == 0 {
+            if decoder.read(&mut probe).map_err(|e| damaged(name, &e))? == 0 {
                 break;
             }
             if filled >= limit {
@@ -48,16 +78,15 @@ pub fn gunzip(name: &str, bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, Data
             filled += 1;
             continue;
         }
-        match decoder.read(&mut out[filled..]).map_err(|e| damaged(&e))? {
+        match decoder
+            .read(&mut out[filled..])
+            .map_err(|e| damaged(name, &e))?
+        {
             0 => break,
             n => filled += n,
         }
     }
     out.truncate(filled);
-    let rest = decoder.into_inner().len();
-    if rest > 0 {
-        return Err(damaged(&format!("{rest} bytes after the end")));
-    }
     Ok(out)
 }
 

@@ -6,6 +6,7 @@
 mod cifar;
 mod gz;
 mod idx;
+mod mat;
 mod npy;
 mod npy_header;
 mod npz;
@@ -17,6 +18,7 @@ mod tar;
 pub use cifar::{CIFAR_CLASSES, CifarBatch, decode_cifar_bin, decode_cifar_png};
 pub use gz::gunzip;
 pub use idx::{Idx, decode_idx, decode_idx_gz};
+pub use mat::{MatArray, decode_mat};
 pub use npy::{NpyArray, NpyKind, decode_npy, encode_npy_u8};
 pub(crate) use npy_header::NpyHeader;
 pub use npz::{decode_npz, decode_npz_entry};

@@ -22,6 +22,67 @@ pub struct Picture {
     pub data: Vec<u8>,
 }
 
+impl Picture {
+    /// The middle of the picture.
+    ///
+    /// # Panics
+    ///
+    /// When the picture is smaller than the part.
+    pub(crate) fn middle(&self, height: usize, width: usize) -> Self {
+        assert!(
+            height <= self.height && width <= self.width,
+            "the middle {height}x{width} of {}x{}",
+            self.height,
+            self.width
+        );
+        let (top, left) = ((self.height - height) / 2, (self.width - width) / 2);
+        let data = self
+            .data
+            .chunks_exact((self.width * self.channels).max(1))
+            .skip(top)
+            .take(height)
+            .flat_map(|row| &row[left * self.channels..(left + width) * self.channels])
+            .copied()
+            .collect();
+        Self {
+            width,
+            height,
+            channels: self.channels,
+            data,
+        }
+    }
+
+    /// One channel of the usual luma weights (ITU-R BT.601), in whole numbers as Pillow has them.
+    pub(crate) fn into_grey(self) -> Self {
+        if self.channels == 1 {
+            return self;
+        }
+        let luma = |&[r, g, b]: &[u8; 3]| {
+            let [r, g, b] = [r, g, b].map(u32::from);
+            ((r * 19_595 + g * 38_470 + b * 7_471 + 0x8000) >> 16) as u8
+        };
+        let data = self.data.as_chunks().0.iter().map(luma).collect();
+        Self {
+            channels: 1,
+            data,
+            ..self
+        }
+    }
+
+    /// Three channels, alike where there was one.
+    pub(crate) fn into_color(self) -> Self {
+        if self.channels == 3 {
+            return self;
+        }
+        let data = self.data.iter().flat_map(|&v| [v; 3]).collect();
+        Self {
+            channels: 3,
+            data,
+            ..self
+        }
+    }
+}
+
 /// Decodes a PNG or a JPEG, told apart by their first bytes; an alpha channel is dropped, 16-bit
 /// channels are rounded to 8.
 ///

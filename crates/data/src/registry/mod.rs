@@ -24,6 +24,8 @@ pub enum Checksum {
     Sha256(&'static str),
     /// MD5 in hexadecimal, for a file whose authors and users publish nothing better.
     Md5(&'static str),
+    /// None: the authors publish no checksum, so only presence and size can be checked.
+    Unpublished,
 }
 
 impl std::fmt::Display for Checksum {
@@ -31,6 +33,7 @@ impl std::fmt::Display for Checksum {
         match self {
             Self::Sha256(digits) => write!(f, "sha256 {digits}"),
             Self::Md5(digits) => write!(f, "md5 {digits}"),
+            Self::Unpublished => f.write_str("a checksum that is not published"),
         }
     }
 }
@@ -47,6 +50,7 @@ impl Checksum {
                 std::io::copy(&mut file, &mut hasher).map_err(io)?;
                 Ok(format!("md5 {}", hex(&hasher.finalize())))
             }
+            Self::Unpublished => Ok(self.to_string()),
         }
     }
 }
@@ -62,6 +66,15 @@ pub struct FileSpec {
     pub checksum: Checksum,
     /// Where it can be fetched, best first; empty where no address serves these very bytes.
     pub urls: &'static [&'static str],
+}
+
+const fn unpublished(path: &'static str) -> FileSpec {
+    FileSpec {
+        path,
+        bytes: None,
+        checksum: Checksum::Unpublished,
+        urls: &[],
+    }
 }
 
 const fn file(
@@ -390,6 +403,11 @@ mod tests {
                 let (digits, length) = match file.checksum {
                     Checksum::Sha256(d) => (d, 64),
                     Checksum::Md5(d) => (d, 32),
+                    // What cannot be checked must not be fetched.
+                    Checksum::Unpublished => {
+                        assert!(file.urls.is_empty(), "{}", file.path);
+                        ("", 0)
+                    }
                 };
                 assert_eq!(digits.len(), length, "{}", file.path);
                 assert!(

@@ -1,7 +1,7 @@
 //! The registry's entries.
 
 use super::cifar_png::CIFAR_PNG;
-use super::{Checksum, Entry, FileSpec, Layout, file};
+use super::{Checksum, Entry, FileSpec, Layout, file, unpublished};
 
 /// Name of the published dSprites file below the data folder.
 pub(crate) const DSPRITES_NPZ: &str = "dsprites/dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz";
@@ -233,6 +233,90 @@ pub static REGISTRY: &[Entry] = &[
                320 published frames exact), not the original bits.",
     },
     Entry {
+        name: "svhn",
+        title: "SVHN cropped house numbers",
+        shape: "3x32x32",
+        size: "73257 / 26032",
+        licence: "none given; non-commercial use",
+        origin: "Netzer et al., http://ufldl.stanford.edu/housenumbers",
+        citation: "Y. Netzer, T. Wang, A. Coates, A. Bissacco, B. Wu, A. Y. Ng (2011), Reading \
+                   digits in natural images with unsupervised feature learning, NIPS workshop on \
+                   deep learning and unsupervised feature learning",
+        layouts: &[Layout {
+            title: "the two MATLAB files of format 2",
+            files: &[
+                file(
+                    "svhn/train_32x32.mat",
+                    182_040_794,
+                    "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8",
+                    &[],
+                ),
+                file(
+                    "svhn/test_32x32.mat",
+                    64_275_384,
+                    "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b",
+                    &[],
+                ),
+            ],
+        }],
+        note: "The authors serve the files without encryption only, so they are not fetched: \
+               download them by hand; their checksums are still compared.",
+    },
+    Entry {
+        name: "celeba",
+        title: "CelebA portraits, aligned",
+        shape: "3x64x64",
+        size: "162770 / 19962",
+        licence: "non-commercial research",
+        origin: "Liu et al., https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
+        citation: "Z. Liu, P. Luo, X. Wang, X. Tang (2015), Deep learning face attributes in the \
+                   wild, International Conference on Computer Vision",
+        layouts: &[Layout {
+            title: "one tensor file of bytes [N, 3, H, W], made by the user",
+            files: &[unpublished("celeba/celeba.npy")],
+        }],
+        note: "Or the unpacked folder `celeba/img_align_celeba` (the archive img_align_celeba.zip \
+               has the published md5 00d2c5bc6d35e252742224ab0c1e8fcb): the middle 148 by 148 of \
+               every portrait is shrunk to 64 by 64. Chen et al. (2018) do not publish their \
+               crop; this is the usual one. The split is the authors', without the validation \
+               part.",
+    },
+    Entry {
+        name: "chairs",
+        title: "rendered chairs with known model and view",
+        shape: "1x64x64",
+        size: "nine tenths / one tenth of 86366",
+        licence: "none given; research use with citation",
+        origin: "Aubry et al., https://www.di.ens.fr/willow/research/seeing3Dchairs",
+        citation: "M. Aubry, D. Maturana, A. Efros, B. Russell, J. Sivic (2014), Seeing 3D chairs: \
+                   exemplar part-based 2D-3D alignment using a large dataset of CAD models, \
+                   Computer Vision and Pattern Recognition",
+        layouts: &[Layout {
+            title: "one tensor file of bytes [N, 1, H, W], made by the user",
+            files: &[unpublished("chairs/chairs.npy")],
+        }],
+        note: "Or the unpacked folder `chairs/rendered_chairs` of rendered_chairs.tar: grey, the \
+               middle 400 by 400 of 600 by 600, shrunk to 64 by 64, after Kulkarni et al. (2015), \
+               who give no exact numbers. The authors publish no split; ours is random and fixed.",
+    },
+    Entry {
+        name: "faces",
+        title: "3D Faces: renders of the Basel face model with known identity, pose and light",
+        shape: "1x64x64",
+        size: "nine tenths / one tenth of 127050",
+        licence: "that of the Basel face model; on request",
+        origin: "Paysan et al., https://faces.dmi.unibas.ch/bfm",
+        citation: "P. Paysan, R. Knothe, B. Amberg, S. Romdhani, T. Vetter (2009), A 3D face model \
+                   for pose and illumination invariant face recognition, Advanced Video and Signal \
+                   Based Surveillance",
+        layouts: &[Layout {
+            title: "one tensor file of bytes [N, 1, H, W], made by the user",
+            files: &[unpublished("faces/faces.npy")],
+        }],
+        note: "With all 127050 renders in the order identity (50), azimuth (21), elevation (11), \
+               light (11), the factors are known. The split is random and fixed.",
+    },
+    Entry {
         name: "sprites",
         title: "our own sprites with five known factors",
         shape: "1x64x64",
@@ -242,6 +326,32 @@ pub static REGISTRY: &[Entry] = &[
         citation: "This project",
         layouts: &[],
         note: "The default where there are no files; the side can be 8 to 256.",
+    },
+    Entry {
+        name: "toy-faces",
+        title: "our own shaded heads with known identity, pose and light",
+        shape: "1x64x64",
+        size: "114345 / 12705",
+        licence: "MIT OR Apache-2.0",
+        origin: "generated",
+        citation: "This project; the factors are those of 3D Faces (see `faces`)",
+        layouts: &[],
+        note: "A stand-in, not a copy, of `faces`: 50 identities, 21 azimuths to 70 degrees on \
+               either side, 11 elevations to 30, 11 lights to 75. Train and test share no image, \
+               but all identities. The side can be 32 to 128.",
+    },
+    Entry {
+        name: "toy-chairs",
+        title: "our own chairs with known style and pose",
+        shape: "1x64x64",
+        size: "69750 / 7750",
+        licence: "MIT OR Apache-2.0",
+        origin: "generated",
+        citation: "This project; the factors are those of the rendered chairs (see `chairs`)",
+        layouts: &[],
+        note: "A stand-in, not a copy, of `chairs`: 500 styles, 31 azimuths all around, 5 \
+               elevations from 6 to 46 degrees. Train and test share no image, but all styles. \
+               The side can be 32 to 128.",
     },
     Entry {
         name: "swiss-roll",
