@@ -2,6 +2,7 @@
 
 use crate::constraint::{add_penalty, project};
 use crate::oracle::Oracle;
+use crate::parallel;
 use crate::prepared::Prepared;
 use crate::search::Found;
 use crate::{
@@ -181,7 +182,9 @@ impl Attack {
     /// Attacks every row.
     ///
     /// The victim's parameters are frozen meanwhile and its running statistics
-    /// do not change. `noise` and each row's key determine the result.
+    /// do not change. `noise` and each row's key determine the result: many rows
+    /// are attacked in groups, by as many threads as libtorch is set to use, and
+    /// neither groups nor their arithmetic depend on that number.
     ///
     /// # Errors
     /// Parts that do not fit, or rows that do not fit the victim.
@@ -207,6 +210,16 @@ impl Attack {
                 found: "infinity".into(),
             });
         }
+        parallel::run(self, victim, rows, noise)
+    }
+
+    /// Attacks rows that were checked, on this thread.
+    pub(crate) fn run_group(
+        &self,
+        victim: &dyn LatentModel,
+        rows: &AttackRows,
+        noise: &Noise,
+    ) -> Result<AttackOutcome, AttackError> {
         let _frozen = Frozen::new(victim.params());
         let num_rows = rows.len();
         let mut tiled = rows.tiled(self.restarts);

@@ -17,6 +17,7 @@ pub mod grid;
 pub mod objective;
 pub mod oracle;
 pub mod outcome;
+mod parallel;
 pub mod prepared;
 pub mod record;
 pub mod rows;

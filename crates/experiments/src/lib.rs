@@ -9,7 +9,6 @@ pub mod commands;
 pub mod context;
 pub mod model_cache;
 pub mod pictures;
-pub mod pool;
 pub mod progress;
 pub mod registry;
 pub mod stage;

@@ -23,6 +23,6 @@ pub use conv_net::{CONV_SIDES, ConvDecoder, ConvEncoder, ConvSpec, Filters};
 pub use likelihood::{Likelihood, LikelihoodKind};
 pub use linear::{Linear, WeightInit};
 pub use mlp::{Mlp, MlpSpec};
-pub use model::{LatentModel, LatentPath, Mode, Posterior};
+pub use model::{LatentModel, LatentPath, Mode, Posterior, Replica};
 pub use norm::BatchNorm;
 pub use objective::{LossTerm, LossTerms, Objective, StepContext};

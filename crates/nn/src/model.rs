@@ -33,6 +33,9 @@ pub struct Posterior {
     pub z: Vec<Tensor>,
 }
 
+/// Builds an independent copy of a model, on whatever thread it is called.
+pub type Replica = Box<dyn FnOnce() -> Box<dyn LatentModel> + Send>;
+
 /// A model with continuous latent variables, an encoder and a decoder.
 ///
 /// The rows of a batch are independent in [`Mode::Eval`]. `B` is the batch;
@@ -68,6 +71,15 @@ pub trait LatentModel {
     /// # Shapes
     /// result: one `[B]` per layer, in nats
     fn kl_terms(&self, posterior: &Posterior, mode: Mode) -> Vec<Tensor>;
+
+    /// A builder of copies of this model with the parameters as they are now,
+    /// which share nothing with it.
+    ///
+    /// Tensors cannot be shared between threads; work over many rows is spread
+    /// by copies. A model without replicas is worked with on one thread.
+    fn replica(&self) -> Option<Replica> {
+        None
+    }
 
     /// The mean reconstruction g(μ(x)).
     ///

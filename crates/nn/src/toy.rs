@@ -14,7 +14,7 @@ pub use margin::MaxDamage;
 
 use crate::{
     LatentModel, LatentPath, Likelihood, LikelihoodKind, LossTerms, Mode, Objective, Posterior,
-    StepContext,
+    Replica, StepContext,
 };
 use vaegis_core::seed::SeedTree;
 use vaegis_dist::{DiagNormal, Reparameterize};
@@ -247,6 +247,22 @@ impl LinearGaussian {
 }
 
 impl LatentModel for LinearGaussian {
+    fn replica(&self) -> Option<Replica> {
+        let copy = |t: &Tensor| t.detach().to_kind(F64.0).copy();
+        let spec = LinearGaussianSpec {
+            encoder_weight: copy(&self.encoder_weight),
+            encoder_bias: copy(&self.encoder_bias),
+            log_sigma: copy(&self.log_sigma),
+            decoder_weight: copy(&self.decoder_weight),
+            decoder_bias: copy(&self.decoder_bias),
+            observation_sigma: self.observation_sigma,
+            beta: self.beta,
+            bounds: self.bounds,
+        };
+        let kind = self.store.kind();
+        Some(Box::new(move || Box::new(Self::new(kind, &spec))))
+    }
+
     fn input_shape(&self) -> [i64; 3] {
         [1, 1, self.num_inputs()]
     }

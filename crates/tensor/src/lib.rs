@@ -17,6 +17,7 @@ pub mod optim;
 pub mod pairwise;
 pub mod params;
 pub mod schedule;
+pub mod workers;
 
 pub use error::TensorError;
 pub use noise::{Noise, NoiseSource};

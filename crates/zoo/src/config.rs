@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use vaegis_core::config::Validate;
 use vaegis_core::error::{Violation, Violations};
-use vaegis_nn::{LatentModel, Objective};
-use vaegis_tensor::ParamStore;
+use vaegis_core::seed::SeedTree;
+use vaegis_nn::{LatentModel, Objective, Replica};
+use vaegis_tensor::{Noise, ParamStore};
 
 /// A model that can be trained, attacked and evaluated.
 pub trait Model: LatentModel + Objective + Debug {
@@ -67,6 +68,23 @@ pub fn build(config: &ModelConfig, store: &ParamStore) -> Result<Box<dyn Model>,
     match config {
         ModelConfig::Vae(config) => Ok(Box::new(Vae::new(config, store)?)),
     }
+}
+
+/// What [`LatentModel::replica`] answers for every model of this crate.
+pub(crate) fn replica(model: &dyn Model) -> Replica {
+    let (config, store) = (model.config(), model.store());
+    let (kind, device) = (store.kind(), store.device());
+    let copy = |(name, tensor): (String, vaegis_tensor::Tensor)| (name, tensor.detach().copy());
+    let tensors: Vec<_> = store.named_tensors().into_iter().map(copy).collect();
+    Box::new(move || {
+        // The initial values are replaced at once, so their seed does not matter; the portable
+        // source leaves libtorch's generator to the threads that draw from it.
+        let store = ParamStore::new(kind, device, Noise::portable(SeedTree::new(0)));
+        let model = build(&config, &store).expect("invariant: this configuration was built before");
+        let copied = store.copy_from(&tensors);
+        copied.expect("invariant: equal configurations have equal parameters");
+        model
+    })
 }
 
 /// Ok for a valid configuration.

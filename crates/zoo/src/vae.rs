@@ -6,12 +6,13 @@ mod network;
 
 pub use config::{Heads, NetworkConfig, VaeConfig};
 
-use crate::config::{Model, ModelConfig, require_valid};
+use crate::config::{Model, ModelConfig, replica, require_valid};
 use crate::error::ZooError;
 use network::{Decoder, Encoder};
 use vaegis_dist::{DiagNormal, Reparameterize};
 use vaegis_nn::{
-    LatentModel, LatentPath, Likelihood, LossTerms, Mode, Objective, Posterior, StepContext,
+    LatentModel, LatentPath, Likelihood, LossTerms, Mode, Objective, Posterior, Replica,
+    StepContext,
 };
 use vaegis_tensor::{ParamStore, Tensor};
 
@@ -81,6 +82,10 @@ impl Vae {
 }
 
 impl LatentModel for Vae {
+    fn replica(&self) -> Option<Replica> {
+        Some(replica(self))
+    }
+
     fn input_shape(&self) -> [i64; 3] {
         self.config.input
     }

@@ -14,11 +14,12 @@ pub use job::ModelResult;
 
 use crate::progress::Progress;
 use crate::registry::Experiment;
-use crate::{RunCtx, Tier, pool};
+use crate::{RunCtx, Tier};
 use anyhow::Result;
 use std::time::Instant;
 use vaegis_core::provenance::{DatasetUse, Provenance, RunFacts};
 use vaegis_report::{Report, RunManifest};
+use vaegis_tensor::workers;
 
 /// See the module's documentation.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +85,7 @@ impl Experiment for Tour {
         } else {
             Progress::new("tour", job::UNITS * jobs.len() as f64)
         };
-        let results = pool::run(&jobs, ctx.jobs, ctx.threads, |_, &(beta, seed)| {
+        let results = workers::run(&jobs, ctx.jobs, ctx.threads, |_, &(beta, seed)| {
             job::run(ctx, &config, &data, beta, seed, &progress)
         })?;
         progress.finish();
