@@ -23,7 +23,7 @@ const NUM_PAIRS: usize = 10;
 const STRATUM: usize = 5;
 const NUM_STRATA: usize = NUM_LAMBDAS / STRATUM;
 /// Evaluations of one attack, the same on both sides.
-const MAX_EVALUATIONS: usize = 300;
+const MAX_EVALUATIONS: usize = 1500;
 const MAX_ITERATIONS: usize = 1000;
 /// Ours counts as no worse up to this share of the peer's objective.
 const TOLERANCE: f64 = 0.005;

@@ -184,7 +184,7 @@ impl Attack {
     /// The victim's parameters are frozen meanwhile and its running statistics
     /// do not change. `noise` and each row's key determine the result: many rows
     /// are attacked in groups, by as many threads as libtorch is set to use, and
-    /// neither groups nor their arithmetic depend on that number.
+    /// a row's last bits depend on its group.
     ///
     /// # Errors
     /// Parts that do not fit, or rows that do not fit the victim.

@@ -4,8 +4,8 @@
 //! one thread. Threads that share one pass instead meet after each of its
 //! operations, and those of libtorch spin while the optimizer's work. With a
 //! group each, nobody waits.
-//! The groups follow from the attack and the number of rows alone, so that the
-//! result does not depend on the number of threads.
+//! As everywhere on the CPU, results are bit-equal for one number of threads
+//! and equal to rounding for all: a row's last bits depend on its batch.
 
 use crate::{Attack, AttackError, AttackOutcome, AttackRows};
 use std::sync::Mutex;
@@ -14,10 +14,8 @@ use vaegis_tensor::{Device, Noise, Tensor, device, workers};
 
 /// Fewest network rows that are worth a pass of their own.
 const SMALLEST_GROUP: usize = 16;
-/// Most groups as long as none gets larger than the largest.
-const NUM_GROUPS: usize = 4;
-/// Network rows from which a pass gains little by more: products of matrices run at full speed.
-const LARGEST_GROUP: usize = 128;
+/// Network rows from which a pass gains little by more.
+const LARGEST_GROUP: usize = 256;
 
 /// Attacks rows that were checked: in groups where the victim has replicas.
 pub(crate) fn run(
@@ -26,7 +24,7 @@ pub(crate) fn run(
     rows: &AttackRows,
     noise: &Noise,
 ) -> Result<AttackOutcome, AttackError> {
-    let groups = groups(attack, rows.len());
+    let groups = groups(attack, rows.len(), device::num_threads());
     let on_host = victim.params().device() == Device::Cpu;
     if groups.len() == 1 || !on_host {
         return attack.run_group(victim, rows, noise);
@@ -49,7 +47,7 @@ pub(crate) fn run(
     let outcomes = workers::run_with(rows, num_workers, 1, init, |(victim, _), _, rows| {
         attack.run_group(&**victim, &rows, noise)
     })?;
-    Ok(concatenate(outcomes))
+    Ok(interleave(&groups, outcomes))
 }
 
 /// Keeps the current thread's rayon work on the current thread for as long as the answer lives.
@@ -61,42 +59,51 @@ fn single_threaded() -> rayon::ThreadPool {
         .expect("invariant: the thread is new, so it is in no pool, and none is started")
 }
 
-/// Positions of the rows of each group: contiguous and of nearly equal size.
-fn groups(attack: &Attack, num_rows: usize) -> Vec<Vec<usize>> {
+/// Positions of the rows of each group. Neighbors go to different groups: the rows of a grid differ
+/// in their penalty, and with it in the length of their search.
+fn groups(attack: &Attack, num_rows: usize, num_threads: usize) -> Vec<Vec<usize>> {
     let passes_per_row = attack.restarts * attack.objective.num_samples().max(1);
     let network_rows = num_rows * passes_per_row;
-    let most = NUM_GROUPS.max(network_rows.div_ceil(LARGEST_GROUP));
-    let count = (network_rows / SMALLEST_GROUP).clamp(1, most.min(num_rows));
-    let bounds = |group: usize| group * num_rows / count;
+    let wanted = num_threads.max(network_rows.div_ceil(LARGEST_GROUP));
+    let count = wanted.min(network_rows / SMALLEST_GROUP).clamp(1, num_rows);
     (0..count)
-        .map(|group| (bounds(group)..bounds(group + 1)).collect())
+        .map(|group| (group..num_rows).step_by(count).collect())
         .collect()
 }
 
-fn concatenate(parts: Vec<AttackOutcome>) -> AttackOutcome {
-    let distortion: Vec<Tensor> = parts.iter().map(|p| p.distortion.shallow_clone()).collect();
-    let mut all = AttackOutcome {
-        distortion: Tensor::cat(&distortion, 0),
-        objective: Vec::new(),
-        divergence: Vec::new(),
-        divergence_clean: Vec::new(),
-        norm_l2: Vec::new(),
-        norm_linf: Vec::new(),
-        iterations: Vec::new(),
-        evaluations: Vec::new(),
-        status: Vec::new(),
-        restart: Vec::new(),
-    };
-    for part in parts {
-        all.objective.extend(part.objective);
-        all.divergence.extend(part.divergence);
-        all.divergence_clean.extend(part.divergence_clean);
-        all.norm_l2.extend(part.norm_l2);
-        all.norm_linf.extend(part.norm_linf);
-        all.iterations.extend(part.iterations);
-        all.evaluations.extend(part.evaluations);
-        all.status.extend(part.status);
-        all.restart.extend(part.restart);
+/// The outcomes of the groups in the order of the rows.
+fn interleave(groups: &[Vec<usize>], parts: Vec<AttackOutcome>) -> AttackOutcome {
+    let order = groups.concat();
+    let mut place = vec![0; order.len()];
+    for (from, &to) in order.iter().enumerate() {
+        place[to] = from;
     }
-    all
+    let index: Vec<i64> = place.iter().map(|&p| p as i64).collect();
+    let distortion: Vec<&Tensor> = parts.iter().map(|p| &p.distortion).collect();
+    let distortion = Tensor::cat(&distortion, 0).index_select(0, &Tensor::from_slice(&index));
+    AttackOutcome {
+        distortion,
+        objective: gather(&parts, &place, |p| &p.objective),
+        divergence: gather(&parts, &place, |p| &p.divergence),
+        divergence_clean: gather(&parts, &place, |p| &p.divergence_clean),
+        norm_l2: gather(&parts, &place, |p| &p.norm_l2),
+        norm_linf: gather(&parts, &place, |p| &p.norm_linf),
+        iterations: gather(&parts, &place, |p| &p.iterations),
+        evaluations: gather(&parts, &place, |p| &p.evaluations),
+        status: gather(&parts, &place, |p| &p.status),
+        restart: gather(&parts, &place, |p| &p.restart),
+    }
+}
+
+/// One field of all parts, by place.
+fn gather<T: Copy>(
+    parts: &[AttackOutcome],
+    place: &[usize],
+    field: impl Fn(&AttackOutcome) -> &Vec<T>,
+) -> Vec<T> {
+    let all: Vec<T> = parts
+        .iter()
+        .flat_map(|p| field(p).iter().copied())
+        .collect();
+    place.iter().map(|&p| all[p]).collect()
 }

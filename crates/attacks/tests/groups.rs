@@ -1,4 +1,4 @@
-//! Many rows run in groups on several threads: the outcome must not tell.
+//! Many rows run in groups on several threads: the outcome must not tell, to rounding.
 
 use vaegis_attacks::search::Lbfgs;
 use vaegis_attacks::{Attack, AttackOutcome, AttackRows, Objective, Search, Variant};
@@ -11,6 +11,8 @@ const NUM_ROWS: usize = 90;
 /// Rows in f64 that the network sees in batches of different sizes: its sums are then
 /// taken in another order, and the search amplifies the last bits.
 const ROUNDING: f64 = 1e-6;
+/// Objectives are flat at the optimum: equal ones leave the minimizer its root.
+const MINIMIZER: f64 = 1e-3;
 
 /// A victim that cannot be copied.
 struct Single(LinearGaussian);
@@ -78,14 +80,34 @@ fn run(attack: &Attack, threads: usize) -> AttackOutcome {
     outcomes.remove(0)
 }
 
+fn assert_same(a: &AttackOutcome, b: &AttackOutcome) {
+    assert_eq!((a.len(), b.len()), (NUM_ROWS, NUM_ROWS));
+    for (a, b) in a.objective.iter().zip(&b.objective) {
+        assert!((a - b).abs() <= ROUNDING * b.abs().max(1.0), "{a} {b}");
+    }
+    let gap = (&a.distortion - &b.distortion)
+        .abs()
+        .max()
+        .double_value(&[]);
+    assert!(gap <= MINIMIZER, "{gap}");
+}
+
 #[test]
 fn outcomes_do_not_depend_on_the_number_of_threads() {
     for attack in attacks() {
-        let (one, three) = (run(&attack, 1), run(&attack, 3));
-        assert_eq!(one.distortion, three.distortion);
-        assert_eq!(one.objective, three.objective);
-        assert_eq!(one.evaluations, three.evaluations);
-        assert_eq!(one.restart, three.restart);
+        let one = run(&attack, 1);
+        for threads in [2, 3] {
+            assert_same(&run(&attack, threads), &one);
+        }
+    }
+}
+
+#[test]
+fn equal_numbers_of_threads_give_equal_bits() {
+    for attack in attacks() {
+        let (first, second) = (run(&attack, 3), run(&attack, 3));
+        assert_eq!(first.distortion, second.distortion);
+        assert_eq!(first.evaluations, second.evaluations);
     }
 }
 
@@ -95,9 +117,6 @@ fn a_victim_without_replicas_is_attacked_all_the_same() {
     for attack in attacks() {
         let grouped = run(&attack, 2);
         let single = attack.run(&Single(model()), &rows(), &noise).expect("runs");
-        assert_eq!(single.len(), NUM_ROWS);
-        for (a, b) in grouped.objective.iter().zip(&single.objective) {
-            assert!((a - b).abs() <= ROUNDING * b.abs().max(1.0), "{a} {b}");
-        }
+        assert_same(&grouped, &single);
     }
 }

@@ -179,13 +179,17 @@ fn open_global(_path: &Path) -> Result<(), String> {
     Err("opening libtorch's CUDA half at run time needs a Unix system".to_owned())
 }
 
-/// Sets the number of threads of libtorch's operations. Results on the CPU are bit-equal only
+/// Sets the number of threads of libtorch's operations on the calling thread, and on threads
+/// that have not used libtorch yet. Results on the CPU are bit-equal only
 /// between runs with the same number.
 ///
 /// # Panics
 /// If `threads` is 0.
 pub fn set_num_threads(threads: usize) {
     assert!(threads > 0, "at least one thread is needed");
+    // The number is each thread's own, but a thread's first operation takes over the number that any
+    // thread set last: asking for it first lets that happen before, not after.
+    let _ = tch::get_num_threads();
     tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
 }
 
