@@ -1,6 +1,6 @@
 //! What attacks and evaluation need of a latent-variable model.
 
-use crate::Likelihood;
+use crate::{Likelihood, NetworkPaths};
 use vaegis_dist::DiagNormal;
 use vaegis_tensor::{ParamStore, Tensor};
 
@@ -78,6 +78,12 @@ pub trait LatentModel {
     /// Tensors cannot be shared between threads; work over many rows is spread
     /// by copies. A model without replicas is worked with on one thread.
     fn replica(&self) -> Option<Replica> {
+        None
+    }
+
+    /// The networks as explicit affine maps, for certificates; none where the
+    /// model is not fully connected with one latent layer.
+    fn network_paths(&self) -> Option<NetworkPaths> {
         None
     }
 

@@ -12,9 +12,10 @@ mod margin;
 pub use attack::{LatentAttackOptimum, LatentDistance, Penalty};
 pub use margin::MaxDamage;
 
+use crate::lipschitz::{AffineMap, PathActivation};
 use crate::{
-    LatentModel, LatentPath, Likelihood, LikelihoodKind, LossTerms, Mode, Objective, Posterior,
-    Replica, StepContext,
+    Activation, LatentModel, LatentPath, Likelihood, LikelihoodKind, LossTerms, Mode, NetworkPath,
+    NetworkPaths, Objective, Posterior, Replica, ScalePath, StepContext,
 };
 use vaegis_core::seed::SeedTree;
 use vaegis_dist::{DiagNormal, Reparameterize};
@@ -307,6 +308,22 @@ impl LatentModel for LinearGaussian {
 
     fn kl_terms(&self, posterior: &Posterior, _mode: Mode) -> Vec<Tensor> {
         vec![posterior.layers[0].kl_to_standard()]
+    }
+
+    fn network_paths(&self) -> Option<NetworkPaths> {
+        let affine = |weight: &Tensor, bias: &Tensor| NetworkPath {
+            layers: vec![AffineMap {
+                weight: weight.detach().to_kind(Kind::Double),
+                bias: bias.detach().to_kind(Kind::Double),
+            }],
+            activation: PathActivation::Elementwise(Activation::Identity),
+            output_lipschitz: 1.0,
+        };
+        Some(NetworkPaths {
+            mean: affine(&self.encoder_weight, &self.encoder_bias),
+            scale: ScalePath::Constant,
+            decoder: affine(&self.decoder_weight, &self.decoder_bias),
+        })
     }
 }
 
