@@ -1,5 +1,6 @@
 //! One enum of all model configurations, and the model that belongs to one.
 
+use crate::lipschitz_vae::{self, LipschitzVae, LipschitzVaeConfig};
 use crate::vae::{Vae, VaeConfig};
 use crate::{ZooError, vae};
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,8 @@ pub trait Model: LatentModel + Objective + Debug {
 pub enum ModelConfig {
     /// The variational autoencoder; β ≠ 1 makes it a β-VAE.
     Vae(VaeConfig),
+    /// Lipschitz constants chosen before training.
+    LipschitzVae(LipschitzVaeConfig),
 }
 
 impl ModelConfig {
@@ -41,6 +44,7 @@ impl ModelConfig {
     pub fn family(&self) -> &'static str {
         match self {
             Self::Vae(_) => vae::FAMILY,
+            Self::LipschitzVae(_) => lipschitz_vae::FAMILY,
         }
     }
 }
@@ -55,6 +59,7 @@ impl Validate for ModelConfig {
     fn violations(&self) -> Vec<Violation> {
         match self {
             Self::Vae(config) => config.violations(),
+            Self::LipschitzVae(config) => config.violations(),
         }
     }
 }
@@ -67,6 +72,7 @@ impl Validate for ModelConfig {
 pub fn build(config: &ModelConfig, store: &ParamStore) -> Result<Box<dyn Model>, ZooError> {
     match config {
         ModelConfig::Vae(config) => Ok(Box::new(Vae::new(config, store)?)),
+        ModelConfig::LipschitzVae(config) => Ok(Box::new(LipschitzVae::new(config, store)?)),
     }
 }
 

@@ -5,9 +5,11 @@
 
 pub mod config;
 pub mod error;
+pub mod lipschitz_vae;
 pub mod vae;
 pub mod weights;
 
 pub use config::{Model, ModelConfig, build};
 pub use error::ZooError;
+pub use lipschitz_vae::{LipschitzConstants, LipschitzVae, LipschitzVaeConfig, SigmaConfig};
 pub use vae::{Heads, NetworkConfig, Vae, VaeConfig};

@@ -10,9 +10,10 @@ use crate::config::{Model, ModelConfig, replica, require_valid};
 use crate::error::ZooError;
 use network::{Decoder, Encoder};
 use vaegis_dist::{DiagNormal, Reparameterize};
+use vaegis_nn::lipschitz::mean_lipschitz;
 use vaegis_nn::{
-    LatentModel, LatentPath, Likelihood, LossTerms, Mode, Objective, Posterior, Replica,
-    StepContext,
+    LatentModel, LatentPath, Likelihood, LossTerms, Mode, NetworkPaths, Objective, Posterior,
+    Replica, ScalePath, StepContext,
 };
 use vaegis_tensor::{ParamStore, Tensor};
 
@@ -124,6 +125,26 @@ impl LatentModel for Vae {
 
     fn kl_terms(&self, posterior: &Posterior, _mode: Mode) -> Vec<Tensor> {
         vec![posterior.layers[0].kl_to_standard()]
+    }
+
+    fn network_paths(&self) -> Option<NetworkPaths> {
+        let NetworkConfig::Mlp {
+            activation,
+            decoder_activation,
+            ..
+        } = self.config.network
+        else {
+            return None;
+        };
+        let output = mean_lipschitz(self.config.likelihood);
+        Some(NetworkPaths {
+            mean: self.encoder.mean_path(activation)?,
+            // σ is an exponential: no useful constant holds everywhere.
+            scale: ScalePath::Unknown,
+            decoder: self
+                .decoder
+                .path(decoder_activation.unwrap_or(activation), output)?,
+        })
     }
 }
 

@@ -1,7 +1,9 @@
 //! Encoder and decoder of a VAE, fully connected or convolutional.
 
 use super::config::{Heads, NetworkConfig, VaeConfig};
-use vaegis_nn::{Activation, ConvDecoder, ConvEncoder, Linear, Mlp, MlpSpec, Mode, WeightInit};
+use vaegis_nn::{
+    Activation, ConvDecoder, ConvEncoder, Linear, Mlp, MlpSpec, Mode, NetworkPath, WeightInit,
+};
 use vaegis_tensor::{ParamPath, Tensor, TensorError};
 
 /// From an image to μ and s, the logarithm of σ before clamp and offset.
@@ -94,6 +96,20 @@ impl Encoder {
         })
     }
 
+    /// x ↦ μ as affine maps with this activation between; none where a part is
+    /// convolutional.
+    pub(super) fn mean_path(&self, activation: Activation) -> Option<NetworkPath> {
+        let Trunk::Mlp(trunk) = &self.trunk else {
+            return None;
+        };
+        let head = match &self.mu {
+            Head::Linear(layer) => std::slice::from_ref(layer),
+            Head::Mlp(net) => net.layers(),
+        };
+        let layers = trunk.layers().iter().chain(head);
+        Some(NetworkPath::of_linear(layers, activation, 1.0))
+    }
+
     /// # Shapes
     /// x: `[B, C, H, W]` → `[B, d_z]` twice
     pub(super) fn forward(&self, x: &Tensor, mode: Mode) -> (Tensor, Tensor) {
@@ -143,6 +159,23 @@ impl Decoder {
                 let spec = config.conv_spec(*filters, *width);
                 ConvDecoder::new(&path, config.latent, &spec, config.init).map(Self::Conv)
             }
+        }
+    }
+
+    /// z ↦ the likelihood's parameter as affine maps, with this constant of what
+    /// follows; none for a convolutional net.
+    pub(super) fn path(
+        &self,
+        activation: Activation,
+        output_lipschitz: f64,
+    ) -> Option<NetworkPath> {
+        match self {
+            Self::Mlp { net, .. } => Some(NetworkPath::of_linear(
+                net.layers(),
+                activation,
+                output_lipschitz,
+            )),
+            Self::Conv(_) => None,
         }
     }
 
