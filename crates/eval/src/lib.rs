@@ -5,11 +5,15 @@
 //! intervals and margins. Nothing here trains, and nothing knows a concrete model.
 
 pub mod bounds;
+pub mod cell;
+pub mod certificate;
 pub mod degradation;
 pub mod elbo;
 pub mod error;
+pub mod hunt;
 pub mod latent;
 pub mod margin;
+pub mod margin_legacy;
 pub mod robust;
 
 pub use error::EvalError;

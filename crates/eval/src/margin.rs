@@ -2,6 +2,7 @@
 //! images and restarts of a round in one batch.
 
 use crate::EvalError;
+use crate::margin_legacy::random_directions;
 use crate::robust::distances;
 use serde::{Deserialize, Serialize};
 use vaegis_attacks::search::Pgd;
@@ -35,6 +36,28 @@ pub struct MarginOptions {
     pub restarts: usize,
     /// Steps of projected gradient per start.
     pub steps: usize,
+    /// Which perturbations are tried.
+    #[serde(default)]
+    pub direction: MarginDirection,
+    /// Width of the upward scan's grid; none for plain bisection, which assumes
+    /// that an input that is robust at a radius is robust at smaller ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scan_step: Option<f64>,
+}
+
+/// Which perturbations of a given length a margin is taken over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MarginDirection {
+    /// Those of the maximum-damage attack: the margin of the definition.
+    #[default]
+    Attack,
+    /// A fresh random direction per radius and restart: an average-case radius,
+    /// not a margin.
+    Random,
+    /// One random direction per restart, the same at every radius: the radius
+    /// along a ray.
+    Fixed,
 }
 
 impl Default for MarginOptions {
@@ -50,6 +73,8 @@ impl Default for MarginOptions {
             alpha: 1e-3,
             restarts: 3,
             steps: 60,
+            direction: MarginDirection::Attack,
+            scan_step: None,
         }
     }
 }
@@ -87,6 +112,9 @@ impl MarginOptions {
         }
         if !(self.r.is_finite() && self.r >= 0.0) {
             return bad("margins.r", "a finite radius", self.r.to_string());
+        }
+        if let Some(step) = self.scan_step.filter(|s| !(s.is_finite() && *s > 0.0)) {
+            return bad("margins.scan-step", "a positive width", step.to_string());
         }
         for (name, value) in [
             ("margins.restarts", self.restarts),
@@ -173,7 +201,10 @@ pub fn margins(
     let search_options = SearchOptions {
         cap: options.cap,
         tolerance: options.tolerance,
-        mode: SearchMode::Bisection,
+        mode: match options.scan_step {
+            Some(step) => SearchMode::UpwardScan { step },
+            None => SearchMode::Bisection,
+        },
     };
     let mut search = MarginSearch::new(&robust, &search_options)?;
     let mut failing: Vec<Option<FailingShare>> = vec![None; num_rows];
@@ -183,7 +214,14 @@ pub fn margins(
         let tests = search.radii_to_test();
         let rows: Vec<usize> = tests.iter().map(|t| t.row).collect();
         let radii: Vec<f64> = tests.iter().map(|t| t.radius).collect();
-        let lowest = lowest_shares(model, x, &rows, &radii, options, &noise.index(round))?;
+        let lowest = lowest_shares(
+            model,
+            x,
+            &rows,
+            &radii,
+            options,
+            [noise, &noise.index(round)],
+        )?;
         let mut verdicts = Vec::with_capacity(rows.len());
         for ((&row, &radius), share) in rows.iter().zip(&radii).zip(lowest) {
             let ok = share.value() > options.m;
@@ -237,7 +275,7 @@ pub fn shares_at(
         });
     }
     let rows: Vec<usize> = (0..radii.len()).collect();
-    let shares = lowest_shares(model, x, &rows, radii, options, noise)?;
+    let shares = lowest_shares(model, x, &rows, radii, options, [noise, noise])?;
     let each = shares.into_iter().zip(radii).map(|(share, &radius)| {
         Ok(FailingShare {
             radius,
@@ -255,14 +293,15 @@ impl FailingShare {
     }
 }
 
-/// Lowest share of draws within r over the restarts, for each tested input.
+/// Lowest share of draws within r over the restarts, for each tested input, in
+/// the round of a search that draws from the second node.
 fn lowest_shares(
     model: &dyn LatentModel,
     x: &Tensor,
     rows: &[usize],
     radii: &[f64],
     options: &MarginOptions,
-    noise: &Noise,
+    [root, noise]: [&Noise; 2],
 ) -> Result<Vec<Proportion>, EvalError> {
     let index: Vec<i64> = rows.iter().map(|&r| r as i64).collect();
     let part = x.index_select(0, &Tensor::from_slice(&index).to_device(x.device()));
@@ -272,9 +311,24 @@ fn lowest_shares(
     attack_rows.keys = (0..options.restarts as u64)
         .flat_map(|restart| rows.iter().map(move |&row| row as u64 | (restart << 40)))
         .collect();
-    let attack = options.attack();
-    let outcome = attack.run(model, &attack_rows, &noise.child("attack"))?;
-    let attacked = outcome.attacked(&attack_rows.x);
+    let along = |directions: Tensor| {
+        let radius = Tensor::from_slice(&attack_rows.radius)
+            .to_kind(attack_rows.x.kind())
+            .to_device(attack_rows.x.device());
+        &attack_rows.x + directions * radius.reshape([-1, 1, 1, 1])
+    };
+    let attacked = match options.direction {
+        MarginDirection::Attack => {
+            let outcome = options
+                .attack()
+                .run(model, &attack_rows, &noise.child("attack"))?;
+            outcome.attacked(&attack_rows.x)
+        }
+        MarginDirection::Random => {
+            along(random_directions(&attack_rows, &noise.child("direction")))
+        }
+        MarginDirection::Fixed => along(random_directions(&attack_rows, &root.child("direction"))),
+    };
     let distances = distances(
         model,
         &attack_rows.x,

@@ -1,0 +1,213 @@
+//! The linear region of a piecewise-linear encoder around an input: how far the
+//! first-order bound is exact.
+//!
+//! Batched and in f64, by products of explicit layers. Not for smooth activations,
+//! and not for convolutional encoders.
+
+use crate::EvalError;
+use vaegis_nn::Activation;
+use vaegis_nn::lipschitz::{NetworkPath, PathActivation};
+use vaegis_tensor::convert::to_f64_vec;
+use vaegis_tensor::{Kind, Tensor, no_grad};
+
+/// Images whose hidden gradients are in memory at once.
+const ROWS_PER_PASS: i64 = 32;
+
+/// Distance to the nearest kink of one input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    /// L2 distance to the boundary of the linear region; +∞ where no hidden unit
+    /// moves with the input.
+    pub radius: f64,
+    /// What lies there; none for an infinite radius.
+    pub nearest: Option<Kink>,
+}
+
+/// The kink that bounds the region.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kink {
+    /// Hidden layer, from 0.
+    pub layer: usize,
+    /// Unit of that layer; for a sorting activation the place in the sorted
+    /// order whose number meets its successor's.
+    pub unit: usize,
+    /// Unit vector `[d_x]` of the shortest way there.
+    pub direction: Vec<f64>,
+}
+
+/// Linear regions of every input.
+///
+/// With a rectifier the kinks are the zeros of the pre-activations a_k; with
+/// GroupSort they are the ties between neighbours in the sorted order. Within the
+/// region each is affine, so the quotient is the exact distance.
+///
+/// # Formula
+/// ```text
+/// ρ_cell(x) = min_k |a_k(x)| / ‖∇a_k(x)‖₂   over the hidden units of all layers
+/// ```
+///
+/// # Shapes
+/// x: `[B, d_x]` or `[B, C, H, W]` → `B` results
+///
+/// # Errors
+/// An activation that is not piecewise linear.
+///
+/// # References
+/// The premise of the remark on local exactness after Theorem 6.1.
+pub fn cells(path: &NetworkPath, x: &Tensor) -> Result<Vec<Cell>, EvalError> {
+    check(path.activation)?;
+    let (batch, hidden) = (x.size()[0], path.layers.len().saturating_sub(1));
+    if hidden == 0 || path.activation == PathActivation::Elementwise(Activation::Identity) {
+        let affine = Cell {
+            radius: f64::INFINITY,
+            nearest: None,
+        };
+        return Ok(vec![affine; batch as usize]);
+    }
+    no_grad(|| {
+        let x = x.flatten(1, -1).to_kind(Kind::Double);
+        // All gradients lie in the row space of the first matrix: W₁ = C Qᵀ with
+        // orthonormal columns in Q, so lengths can be taken in its coordinates.
+        let first = &path.layers[0].weight;
+        let (q, r) = Tensor::linalg_qr(&first.transpose(0, 1), "reduced"); // [n, k], [k, h₁]
+        let coordinates = r.transpose(0, 1).unsqueeze(0); // [1, h₁, k]
+        let mut all = Vec::with_capacity(batch as usize);
+        for start in (0..batch).step_by(ROWS_PER_PASS as usize) {
+            let part = x.narrow(0, start, ROWS_PER_PASS.min(batch - start));
+            all.extend(part_cells(path, &part, &coordinates, &q));
+        }
+        Ok(all)
+    })
+}
+
+/// The sign or order pattern of all hidden units, one row of numbers per input:
+/// equal rows mean the same linear region.
+///
+/// # Shapes
+/// x: `[B, d_x]` → `[B, all hidden units]`
+///
+/// # Errors
+/// As [`cells`].
+pub fn patterns(path: &NetworkPath, x: &Tensor) -> Result<Tensor, EvalError> {
+    check(path.activation)?;
+    no_grad(|| {
+        let mut h = x.flatten(1, -1).to_kind(Kind::Double);
+        let hidden = path.layers.len().saturating_sub(1);
+        let mut rows = vec![Tensor::zeros([h.size()[0], 0], (Kind::Int64, h.device()))];
+        for layer in &path.layers[..hidden] {
+            h = h.linear(&layer.weight, Some(&layer.bias));
+            rows.push(match path.activation {
+                PathActivation::Elementwise(_) => h.gt(0.0).to_kind(Kind::Int64),
+                PathActivation::GroupSort(group) => order(&h, group),
+            });
+            h = path.activation.forward(&h);
+        }
+        Ok(Tensor::cat(&rows, 1))
+    })
+}
+
+fn check(activation: PathActivation) -> Result<(), EvalError> {
+    match activation {
+        PathActivation::GroupSort(_)
+        | PathActivation::Elementwise(
+            Activation::Relu | Activation::LeakyRelu | Activation::Identity,
+        ) => Ok(()),
+        PathActivation::Elementwise(other) => Err(EvalError::BadInput {
+            name: "encoder",
+            expected: "a piecewise-linear activation (relu, leaky-relu or sorting)".into(),
+            found: format!("{other:?}"),
+        }),
+    }
+}
+
+/// Positions in descending order within every group, as indices into the layer.
+fn order(a: &Tensor, group: i64) -> Tensor {
+    let (batch, units) = a.size2().expect("invariant: rows of units");
+    let (_, within) = a.unflatten(-1, [units / group, group]).sort(-1, true);
+    let offset = Tensor::arange_start_step(0, units, group, (Kind::Int64, a.device()));
+    (within + offset.reshape([1, -1, 1])).reshape([batch, units])
+}
+
+fn part_cells(path: &NetworkPath, x: &Tensor, coordinates: &Tensor, q: &Tensor) -> Vec<Cell> {
+    let batch = x.size()[0];
+    let hidden = path.layers.len() - 1;
+    let mut h = x.shallow_clone();
+    let mut gradients = coordinates.shallow_clone();
+    let mut best: Vec<Cell> = (0..batch)
+        .map(|_| Cell {
+            radius: f64::INFINITY,
+            nearest: None,
+        })
+        .collect();
+    for (number, layer) in path.layers[..hidden].iter().enumerate() {
+        let a = h.linear(&layer.weight, Some(&layer.bias)); // [b, units]
+        if number > 0 {
+            gradients = layer.weight.matmul(&gradients); // [b, units, k]
+        }
+        let (kinks, kink_gradients, next) = match path.activation {
+            PathActivation::Elementwise(activation) => {
+                let slope = if activation == Activation::Relu {
+                    0.0
+                } else {
+                    0.01
+                };
+                let open = a.gt(0.0).to_kind(Kind::Double);
+                let factor = open * (1.0 - slope) + slope;
+                let next = &gradients * factor.unsqueeze(-1);
+                (a.shallow_clone(), gradients.shallow_clone(), next)
+            }
+            PathActivation::GroupSort(group) => {
+                let order = order(&a, group);
+                let units = a.size()[1];
+                let sorted = a.gather(1, &order, false);
+                let full = gradients.expand([batch, units, gradients.size()[2]], false);
+                let index = order.unsqueeze(-1).expand_as(&full);
+                let moved = full.gather(1, &index, false);
+                let apart = |t: &Tensor| {
+                    let t = t.unflatten(1, [units / group, group]);
+                    let gap = t.narrow(2, 0, group - 1) - t.narrow(2, 1, group - 1);
+                    gap.flatten(1, 2)
+                };
+                (apart(&sorted), apart(&moved), moved)
+            }
+        };
+        nearest(number, &kinks, &kink_gradients, q, &mut best);
+        h = path.activation.forward(&a);
+        gradients = next;
+    }
+    best
+}
+
+/// Replaces the best of every input where this layer has a nearer kink.
+fn nearest(layer: usize, kinks: &Tensor, gradients: &Tensor, q: &Tensor, best: &mut [Cell]) {
+    if kinks.size()[1] == 0 {
+        return;
+    }
+    let norms = gradients.square().sum_dim_intlist(-1, false, None).sqrt(); // [b or 1, units]
+    let moves = norms.gt(0.0);
+    let distance = (kinks.abs() / &norms).where_scalarother(&moves, f64::INFINITY);
+    let (least, unit) = distance.min_dim(1, false);
+    let (least, unit) = (to_f64_vec(&least), to_f64_vec(&unit));
+    for (row, cell) in best.iter_mut().enumerate() {
+        if least[row] >= cell.radius {
+            continue;
+        }
+        let place = unit[row] as i64;
+        let shared = gradients.size()[0] == 1;
+        let gradient = gradients
+            .get(if shared { 0 } else { row as i64 })
+            .get(place);
+        // Towards the kink: against the gradient where the unit is positive.
+        let sign = kinks.get(row as i64).get(place).double_value(&[]).signum();
+        let length = gradient.norm().double_value(&[]);
+        let direction = q.mv(&gradient) * (-sign / length);
+        *cell = Cell {
+            radius: least[row],
+            nearest: Some(Kink {
+                layer,
+                unit: place as usize,
+                direction: to_f64_vec(&direction),
+            }),
+        };
+    }
+}

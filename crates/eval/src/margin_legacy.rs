@@ -1,0 +1,123 @@
+//! Algorithms E.1 and E.2 as the sources print them, on networks.
+//!
+//! For comparison with published numbers only: they are biased (see
+//! [`vaegis_theory::legacy`]). Use [`crate::margin`] for anything else.
+
+use crate::EvalError;
+use crate::robust::distances;
+use vaegis_attacks::search::Pgd;
+use vaegis_attacks::{Attack, AttackRows, Search, Variant};
+use vaegis_nn::LatentModel;
+use vaegis_tensor::{Noise, Tensor};
+use vaegis_theory::legacy::{
+    LegacyRadius, MarginOptions, MinimalRadiusOptions, Source, margin, minimal_radius,
+};
+
+/// Algorithm E.1 on one input: the smallest r by a rising grid with fresh samples.
+///
+/// # Shapes
+/// x: `[1, C, H, W]`
+///
+/// # Errors
+/// A model with several latent layers; options out of range.
+///
+/// # References
+/// Algorithm E.1 of the thesis, Algorithm 1 of the paper.
+pub fn legacy_minimal_radius(
+    model: &dyn LatentModel,
+    x: &Tensor,
+    options: &MinimalRadiusOptions,
+    noise: &Noise,
+) -> Result<LegacyRadius, EvalError> {
+    let mut pass = 0;
+    minimal_radius(options, |num_samples| {
+        pass += 1;
+        let noise = noise.index(pass);
+        let mut draws = distances(model, x, x, Variant::Both, num_samples, &[0], &noise)?;
+        Ok::<_, EvalError>(draws.remove(0))
+    })
+}
+
+/// Algorithm E.2 on one input, with `steps` steps of projected gradient per attack.
+///
+/// The thesis runs one attack per sample; the samples of a pass are rows of one
+/// batch here, each with a start and noise of its own. The paper's perturbations
+/// are random directions, one per sample. A radius at or below zero perturbs
+/// nothing.
+///
+/// # Shapes
+/// x: `[1, C, H, W]`
+///
+/// # Errors
+/// A model with several latent layers; options out of range.
+///
+/// # References
+/// Algorithm E.2 of the thesis, Algorithm 2 of the paper.
+pub fn legacy_margin(
+    model: &dyn LatentModel,
+    x: &Tensor,
+    options: &MarginOptions,
+    steps: usize,
+    noise: &Noise,
+) -> Result<LegacyRadius, EvalError> {
+    let mut pass = 0;
+    margin(options, |wanted| {
+        pass += 1;
+        let noise = noise.index(pass);
+        let num_rows = wanted.num_samples;
+        let tiled = x.repeat([num_rows as i64, 1, 1, 1]);
+        let radius = wanted.radius.max(0.0);
+        let rows = AttackRows::untargeted(tiled, vec![radius; num_rows]);
+        let attacked = match options.source {
+            Source::Thesis => {
+                let pgd = Pgd {
+                    steps,
+                    ..Pgd::default()
+                };
+                let attack = Attack {
+                    search: Search::Pgd(pgd),
+                    restarts: 1,
+                    score_samples: 0,
+                    start_spread: 1.0,
+                    ..Attack::max_damage(Variant::Both)
+                };
+                attack
+                    .run(model, &rows, &noise.child("attack"))?
+                    .attacked(&rows.x)
+            }
+            Source::Paper => {
+                let directions = random_directions(&rows, &noise.child("direction"));
+                &rows.x + directions * radius
+            }
+        };
+        let draws = distances(
+            model,
+            &rows.x,
+            &attacked,
+            Variant::Both,
+            1,
+            &rows.keys,
+            &noise.child("judge"),
+        )?;
+        Ok::<_, EvalError>(draws.concat())
+    })
+}
+
+/// One direction of length 1 per row, uniform on the sphere, by the row's key.
+///
+/// # Shapes
+/// result: that of `rows.x`
+pub(crate) fn random_directions(rows: &AttackRows, noise: &Noise) -> Tensor {
+    let shape = &rows.x.size()[1..];
+    let each: Vec<Tensor> = rows
+        .keys
+        .iter()
+        .map(|&key| {
+            let node = noise.index(key);
+            let v = node.standard_normal(shape, rows.x.kind(), rows.x.device());
+            let length = v.norm();
+            v / length
+        })
+        .collect();
+    Tensor::stack(&each, 0)
+}
