@@ -8,13 +8,17 @@
 //! It knows nothing of models: it gets samples and posterior parameters.
 
 mod dense;
+mod full;
+mod streamed;
 mod weights;
 
 pub use dense::{LogDensities, dense_log_densities};
+pub use full::FullData;
 pub use weights::{Estimator, Offsets};
 
 use crate::{DiagNormal, Distribution};
 use vaegis_tensor::Tensor;
+use vaegis_tensor::pairwise::Objective;
 
 /// The mean KL divergence from posterior to prior in three parts, scalars in nats.
 ///
@@ -82,8 +86,11 @@ pub fn total_correlation(
 ) -> Tensor {
     let (num_samples, num_posteriors, _) = check_shapes("total_correlation", z, mu, log_sigma);
     let weights = estimator.log_weights(num_samples, num_posteriors, dataset_size);
-    let densities = dense_log_densities(z, mu, log_sigma, &weights);
-    (densities.joint - densities.marginals.sum_dim_intlist(-1, false, None)).mean(None)
+    let objective = Objective {
+        joint: 1.0,
+        marginal: -1.0,
+    };
+    streamed::objectives([z, mu, log_sigma], &weights, &[objective]).remove(0)
 }
 
 /// Estimates of mutual information, total correlation and dimension-wise KL from one batch,
@@ -107,12 +114,9 @@ pub fn decomposition(
         "decomposition: row k of z must come from posterior k"
     );
     let weights = estimator.log_weights(num_samples, num_posteriors, dataset_size);
-    let densities = dense_log_densities(z, mu, log_sigma, &weights);
-    let joint = densities.joint.mean(None);
-    let marginals = densities
-        .marginals
-        .sum_dim_intlist(-1, false, None)
-        .mean(None);
+    let means = [(1.0, 0.0), (0.0, 1.0)].map(|(joint, marginal)| Objective { joint, marginal });
+    let means = streamed::objectives([z, mu, log_sigma], &weights, &means);
+    let [joint, marginals] = [&means[0], &means[1]];
     let own = DiagNormal::new(mu.shallow_clone(), log_sigma.shallow_clone())
         .log_prob(z)
         .mean(None);
@@ -121,8 +125,8 @@ pub fn decomposition(
         .log_prob(z)
         .mean(None);
     Decomposition {
-        mutual_information: own - &joint,
-        total_correlation: joint - &marginals,
+        mutual_information: own - joint,
+        total_correlation: joint - marginals,
         dimension_wise: marginals - prior,
     }
 }
