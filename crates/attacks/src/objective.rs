@@ -60,6 +60,19 @@ pub enum NoiseMode {
 }
 
 /// What is minimised over the distortion d, without its penalty.
+///
+/// # Formula
+/// ```text
+/// latent-kl    Σ_l KL( q(z_l|x+d) ‖ q(z_l|xᵗ) )
+/// latent-w2    Σ_l W₂( q(z_l|x+d), q(z_l|xᵗ) )
+/// output-elbo  −E_{q(z|x+d)} log p(xᵗ|z) + KL( q(z|x+d) ‖ p(z) )
+/// output-l2    E_{q(z|x+d)} ‖g(z) − xᵗ‖²
+/// max-damage   −E_η ‖Δ(x, d, η)‖₂, Δ as its variant says
+/// ```
+///
+/// # References
+/// Seatbelt specification §2 (latent and output attacks); r-robustness paper,
+/// equation 6.1, and its specification §4.4 (maximum damage).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Objective {
@@ -161,6 +174,22 @@ impl Objective {
         }
     }
 
+    /// Layers that enter a latent objective; none for the others.
+    pub fn layers(&self) -> Option<Layers> {
+        match *self {
+            Self::LatentKl { layers, .. } | Self::LatentW2 { layers, .. } => Some(layers),
+            Self::OutputElbo { .. } | Self::OutputL2 { .. } | Self::MaxDamage { .. } => None,
+        }
+    }
+
+    /// Order of the arguments of a Kullback-Leibler objective; none for the others.
+    pub fn direction(&self) -> Option<Direction> {
+        match *self {
+            Self::LatentKl { direction, .. } => Some(direction),
+            _ => None,
+        }
+    }
+
     /// Noise draws per row and evaluation.
     pub fn num_samples(&self) -> usize {
         match *self {
@@ -182,7 +211,7 @@ impl Objective {
         }
     }
 
-    /// Checks the numbers inside.
+    /// Checks the numbers inside; [`crate::Attack::check`] calls this.
     ///
     /// # Errors
     /// Zero samples where an expectation is needed.

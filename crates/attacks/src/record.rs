@@ -1,8 +1,9 @@
 //! What is written down about every attack.
 
 use crate::prepared::draw_rows;
-use crate::{Attack, AttackOutcome, AttackRows, Penalty, RowStatus};
+use crate::{Attack, AttackOutcome, AttackRows, Direction, Layers, Penalty, RowStatus};
 use serde::{Deserialize, Serialize};
+use vaegis_core::SeedTree;
 use vaegis_nn::{LatentModel, LatentPath, Mode};
 use vaegis_tensor::convert::to_f64_vec;
 use vaegis_tensor::{Noise, Tensor, no_grad};
@@ -13,6 +14,8 @@ use vaegis_tensor::{Noise, Tensor, no_grad};
 pub struct AttackRecord {
     /// Key of the row; names its noise.
     pub key: u64,
+    /// Seed of the job's noise; with the key it names every draw of the row.
+    pub seed: SeedTree,
     /// Number of the image pair.
     pub pair: usize,
     /// Factor of the penalty.
@@ -22,6 +25,12 @@ pub struct AttackRecord {
     pub penalty: Penalty,
     /// Name of the objective.
     pub objective: String,
+    /// Layers that enter a latent objective; none for the others.
+    #[serde(default)]
+    pub layers: Option<Layers>,
+    /// Order of the arguments of a Kullback-Leibler objective; none for the others.
+    #[serde(default)]
+    pub direction: Option<Direction>,
     /// Name of the search.
     pub search: String,
     /// Δ: divergence plus penalty.
@@ -84,7 +93,14 @@ pub struct AttackRecord {
 
 impl AttackRecord {
     /// Share of the way from "no attack" to "perfect attack" in the target's
-    /// likelihood: 0 nothing, 1 as good as encoding the target itself.
+    /// likelihood: 0 nothing, 1 as good as encoding the target itself. NaN or
+    /// infinite where the two references agree.
+    ///
+    /// # Formula
+    /// ```text
+    /// s = (ℓ₀ − ℓ*) / (ℓ₀ − ℓᵗ),  ℓ = −log p(xᵗ|z) with z from
+    ///     x (ℓ₀, no attack), x + d (ℓ*), xᵗ (ℓᵗ, perfect attack)
+    /// ```
     ///
     /// # References
     /// Seatbelt specification §8.
@@ -125,7 +141,8 @@ fn nll(
 /// Evaluates finished targeted attacks.
 ///
 /// `samples` noise draws estimate the likelihoods; all four share their noise,
-/// so that their differences are sharp.
+/// so that their differences are sharp. At most `attack.max_rows_per_pass`
+/// images pass through the networks at once.
 ///
 /// # Panics
 /// If the rows have no targets or the lengths differ.
@@ -139,24 +156,52 @@ pub fn describe(
     noise: &Noise,
 ) -> Vec<AttackRecord> {
     assert_eq!(pairs.len(), rows.len(), "describe: one pair number per row");
-    let target = rows
+    let all: Vec<usize> = (0..rows.len()).collect();
+    let per_pass = (attack.max_rows_per_pass / samples.max(1)).max(1);
+    all.chunks(per_pass)
+        .flat_map(|part| describe_part(victim, attack, rows, pairs, outcome, samples, noise, part))
+        .collect()
+}
+
+/// [`describe`] for the rows at the positions `part`, which are consecutive.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one caller, which passes its own arguments on"
+)]
+fn describe_part(
+    victim: &dyn LatentModel,
+    attack: &Attack,
+    rows: &AttackRows,
+    pairs: &[usize],
+    outcome: &AttackOutcome,
+    samples: usize,
+    noise: &Noise,
+    part: &[usize],
+) -> Vec<AttackRecord> {
+    let (first, num_rows) = (part[0], part.len() as i64);
+    let part = rows.select(part);
+    let target = part
         .target
         .as_ref()
         .expect("invariant: targeted rows have targets");
     no_grad(|| {
-        let attacked = outcome.attacked(&rows.x);
+        let d = outcome.distortion.narrow(0, first as i64, num_rows);
+        let attacked = &part.x
+            + d.to_kind(part.x.kind())
+                .to_device(part.x.device())
+                .reshape(part.x.size());
         let nll = |input: &Tensor, images: &[&Tensor]| {
             nll(
                 victim,
                 input,
                 images,
                 &noise.child("nll"),
-                &rows.keys,
+                &part.keys,
                 samples,
             )
         };
-        let attacked_nll = nll(&attacked, &[target, &rows.x]);
-        let no_attack = nll(&rows.x, &[target]);
+        let attacked_nll = nll(&attacked, &[target, &part.x]);
+        let no_attack = nll(&part.x, &[target]);
         let perfect = nll(target, &[target]);
         let distance = |a: &Tensor, b: &Tensor| {
             to_f64_vec(
@@ -168,27 +213,30 @@ pub fn describe(
             )
         };
         let reconstruction = victim.reconstruct(&attacked);
-        let clean = victim.reconstruct(&rows.x);
+        let clean = victim.reconstruct(&part.x);
         let target_reconstruction = victim.reconstruct(target);
         let reconstruction_to_target = distance(&reconstruction, target);
-        let reconstruction_to_original = distance(&reconstruction, &rows.x);
+        let reconstruction_to_original = distance(&reconstruction, &part.x);
         let attacked_to_target = distance(&attacked, target);
         let target_to_target = distance(&target_reconstruction, target);
-        let clean_to_original = distance(&clean, &rows.x);
+        let clean_to_original = distance(&clean, &part.x);
         let clean_to_target = distance(&clean, target);
-        let input_to_target = distance(&rows.x, target);
+        let input_to_target = distance(&part.x, target);
         let record = |i: usize| AttackRecord {
-            key: rows.keys[i],
-            pair: pairs[i],
-            lambda: rows.lambda[i],
+            key: part.keys[i],
+            seed: noise.seed().clone(),
+            pair: pairs[first + i],
+            lambda: part.lambda[i],
             penalty: attack.constraint.penalty,
             objective: attack.objective.name().to_owned(),
+            layers: attack.objective.layers(),
+            direction: attack.objective.direction(),
             search: attack.search.name().to_owned(),
-            delta: outcome.objective[i],
-            divergence: outcome.divergence[i],
-            divergence_clean: outcome.divergence_clean[i],
-            norm_l2: outcome.norm_l2[i],
-            norm_linf: outcome.norm_linf[i],
+            delta: outcome.objective[first + i],
+            divergence: outcome.divergence[first + i],
+            divergence_clean: outcome.divergence_clean[first + i],
+            norm_l2: outcome.norm_l2[first + i],
+            norm_linf: outcome.norm_linf[first + i],
             nll_target: attacked_nll[0][i],
             nll_original: attacked_nll[1][i],
             nll_target_no_attack: no_attack[0][i],
@@ -200,11 +248,11 @@ pub fn describe(
             clean_reconstruction_to_original: clean_to_original[i],
             clean_reconstruction_to_target: clean_to_target[i],
             input_to_target: input_to_target[i],
-            iterations: outcome.iterations[i],
-            evaluations: outcome.evaluations[i],
-            status: outcome.status[i],
-            restart: outcome.restart[i],
+            iterations: outcome.iterations[first + i],
+            evaluations: outcome.evaluations[first + i],
+            status: outcome.status[first + i],
+            restart: outcome.restart[first + i],
         };
-        (0..rows.len()).map(record).collect()
+        (0..part.len()).map(record).collect()
     })
 }

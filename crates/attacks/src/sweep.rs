@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use vaegis_core::codec::{JsonlWriter, read_json, read_jsonl, write_atomic, write_json};
 use vaegis_nn::LatentModel;
+use vaegis_tensor::convert::to_f64_vec;
 use vaegis_tensor::{Noise, Tensor, no_grad};
 
 /// A penalised attack on many rows.
@@ -151,11 +152,16 @@ impl Sweep {
 
     fn header(&self, rows: &SweepRows, noise: &Noise) -> Result<JobHeader, AttackError> {
         let r = &rows.rows;
+        // As bits, because an infinite radius has no place in canonical JSON.
+        let radius: Vec<u64> = r.radius.iter().map(|v| v.to_bits()).collect();
         let identity = (
             &rows.context,
             &rows.pairs,
             &r.lambda,
+            radius,
             &r.keys,
+            image_hash(&r.x),
+            r.target.as_ref().map(image_hash),
             noise.seed(),
             format!("{:?}", noise.source()),
         );
@@ -257,6 +263,15 @@ impl Sweep {
         }
         Ok(no_grad(|| Tensor::cat(&parts, 0)))
     }
+}
+
+/// SHA-256 of a tensor's kind, shape and values. Images are f32 or f64, and f64
+/// holds both exactly.
+fn image_hash(images: &Tensor) -> String {
+    let values = to_f64_vec(images);
+    let mut bytes = format!("{:?} {:?} ", images.kind(), images.size()).into_bytes();
+    bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+    vaegis_core::hash::sha256_hex(&bytes)
 }
 
 fn distortion_path(folder: &Path, chunk: usize) -> PathBuf {
