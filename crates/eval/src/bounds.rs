@@ -53,10 +53,13 @@ pub struct InputBounds {
     /// Smallest radius with probability m, with its interval.
     pub r_min: Estimate,
     /// ‖J_μ‖_F.
+    #[serde(with = "vaegis_core::codec::float")]
     pub jacobian_frobenius: f64,
     /// ‖J_μ‖₂.
+    #[serde(with = "vaegis_core::codec::float")]
     pub jacobian_spectral: f64,
     /// min_j σⱼ.
+    #[serde(with = "vaegis_core::codec::float")]
     pub sigma_min: f64,
 }
 
@@ -65,11 +68,20 @@ pub struct InputBounds {
 /// All bounds are first order in the perturbation unless the encoder is affine,
 /// and hold for V1 (σ frozen); `MarginBounds::evidence` says so.
 ///
+/// # Formula
+/// ```text
+/// B_F = κ min_j σⱼ / ‖J‖_F,  B_2 = κ min_j σⱼ / ‖J‖₂,  B_M = κ / ‖diag(σ)⁻¹ J‖₂,
+/// κ = max(0, Φ⁻¹(p₀) − Φ⁻¹(m)),  J = ∂μ/∂x
+/// ```
+///
 /// # Shapes
 /// x: `[N, C, H, W]` → `N` results
 ///
 /// # Errors
 /// A model with several latent layers; numbers out of range.
+///
+/// # References
+/// r-robustness paper, theorem 1 (thesis theorem 6.1, equation 6.4).
 pub fn margin_bounds(
     model: &dyn LatentModel,
     x: &Tensor,

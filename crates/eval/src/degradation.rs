@@ -6,22 +6,38 @@ use vaegis_tensor::convert::to_f64_vec;
 use vaegis_tensor::{Tensor, no_grad};
 
 /// log p(x|z) with z the mean encoding of the clean and of the attacked input.
+///
+/// # References
+/// r-robustness specification §4.7; thesis figure 6.7.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Degradation {
     /// log p(x | μ(x)).
+    #[serde(with = "vaegis_core::codec::float")]
     pub clean: f64,
     /// log p(x | μ(x + δ)).
+    #[serde(with = "vaegis_core::codec::float")]
     pub attacked: f64,
 }
 
 impl Degradation {
     /// (attacked − clean) / |clean|: negative where the attack does damage. The
-    /// published plots show this signed quantity.
+    /// published plots show this signed quantity. Infinite or NaN at clean = 0.
+    ///
+    /// # Formula
+    /// ```text
+    /// (log p(x|μ(x+δ)) − log p(x|μ(x))) / |log p(x|μ(x))|
+    /// ```
     pub fn signed(&self) -> f64 {
         (self.attacked - self.clean) / self.clean.abs()
     }
 
-    /// |attacked − clean| / clean, as printed in the text.
+    /// |attacked − clean| / clean, as printed in the text; its sign is that of
+    /// the clean likelihood and says nothing of the attack.
+    ///
+    /// # Formula
+    /// ```text
+    /// |log p(x|μ(x+δ)) − log p(x|μ(x))| / log p(x|μ(x))
+    /// ```
     pub fn printed(&self) -> f64 {
         (self.attacked - self.clean).abs() / self.clean
     }
@@ -31,6 +47,9 @@ impl Degradation {
 ///
 /// # Shapes
 /// x, attacked: `[N, C, H, W]` → `N` rows
+///
+/// # Panics
+/// If the shapes do not fit the model or each other.
 ///
 /// # References
 /// r-robustness specification §4.7.

@@ -13,8 +13,10 @@ const ROWS_PER_PASS: usize = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ElboRow {
     /// E log p(x|z).
+    #[serde(with = "vaegis_core::codec::float")]
     pub log_likelihood: f64,
     /// KL(q(z|x) ‖ p(z)), summed over the layers.
+    #[serde(with = "vaegis_core::codec::float")]
     pub kl: f64,
 }
 

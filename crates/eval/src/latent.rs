@@ -14,14 +14,18 @@ pub const ACTIVE_VARIANCE: f64 = 0.01;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LatentUsage {
     /// Var over the data of each μⱼ.
+    #[serde(with = "vaegis_core::codec::float::list")]
     pub mean_variance: Vec<f64>,
     /// Number of units with a variance above [`ACTIVE_VARIANCE`].
     pub active_units: usize,
     /// Mean over the data and the units of σⱼ.
+    #[serde(with = "vaegis_core::codec::float")]
     pub mean_sigma: f64,
     /// Mean over the data of min_j σⱼ.
+    #[serde(with = "vaegis_core::codec::float")]
     pub mean_min_sigma: f64,
     /// Mean over the data of ‖σ‖₂.
+    #[serde(with = "vaegis_core::codec::float")]
     pub mean_sigma_norm: f64,
 }
 

@@ -163,6 +163,11 @@ pub struct FailingShare {
 /// draws, and an input is robust at the radius when every restart leaves more
 /// than the share m within r.
 ///
+/// # Formula
+/// ```text
+/// R(x) = sup { ρ : P( ‖Δ(x, δ)‖₂ ≤ r ) > m for all ‖δ‖₂ ≤ ρ }
+/// ```
+///
 /// # Shapes
 /// x: `[N, C, H, W]` → `N` results
 ///

@@ -101,7 +101,7 @@ pub struct MarginEstimate {
     /// Lower end of the bracket, 0, or the cap: the number to report.
     pub value: f64,
     /// Upper end of the bracket, 0, or +∞ at the cap.
-    #[serde(with = "crate::extended_real")]
+    #[serde(with = "vaegis_core::codec::float")]
     pub upper: f64,
     /// Radii that were tested.
     pub num_tests: usize,

@@ -26,7 +26,6 @@ pub mod bisection;
 pub mod chi_square_mixture;
 pub mod error;
 pub mod evidence;
-pub mod extended_real;
 pub mod legacy;
 pub mod linalg;
 pub mod linear;

@@ -351,19 +351,19 @@ fn noise_quantile(variances: &[f64], m: f64) -> Result<f64> {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LipschitzMargins {
     /// m₁ as published.
-    #[serde(with = "crate::extended_real")]
+    #[serde(with = "vaegis_core::codec::float")]
     pub markov: f64,
     /// Markov without the loose step.
-    #[serde(with = "crate::extended_real")]
+    #[serde(with = "vaegis_core::codec::float")]
     pub tight_markov: f64,
     /// m₂ as published.
-    #[serde(with = "crate::extended_real")]
+    #[serde(with = "vaegis_core::codec::float")]
     pub tail: f64,
     /// Exact two-sample quantile.
-    #[serde(with = "crate::extended_real")]
+    #[serde(with = "vaegis_core::codec::float")]
     pub two_sample: f64,
     /// Exact one-sample quantile, for V1 and V2; never compare it with the four others.
-    #[serde(with = "crate::extended_real")]
+    #[serde(with = "vaegis_core::codec::float")]
     pub mean_only: f64,
 }
 

@@ -12,7 +12,7 @@ use crate::evidence::Evidence;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Radius {
     /// Radius in input units; may be +∞.
-    #[serde(with = "crate::extended_real")]
+    #[serde(with = "vaegis_core::codec::float")]
     pub value: f64,
     /// What it is worth.
     pub evidence: Evidence,

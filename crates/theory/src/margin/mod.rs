@@ -38,16 +38,16 @@ pub enum BoundStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MarginBounds {
     /// B_F, the bound of Theorem 6.1.
-    #[serde(with = "crate::extended_real")]
+    #[serde(with = "vaegis_core::codec::float")]
     pub frobenius: f64,
     /// B_2, with the spectral in place of the Frobenius norm.
-    #[serde(with = "crate::extended_real")]
+    #[serde(with = "vaegis_core::codec::float")]
     pub spectral: f64,
     /// B_M, with the Jacobian whitened by the encoder covariance; the largest.
-    #[serde(with = "crate::extended_real")]
+    #[serde(with = "vaegis_core::codec::float")]
     pub mahalanobis: f64,
     /// κ.
-    #[serde(with = "crate::extended_real")]
+    #[serde(with = "vaegis_core::codec::float")]
     pub kappa: f64,
     /// p₀ as it entered κ.
     pub p0: f64,

@@ -21,10 +21,10 @@ pub use proportion::{Proportion, clopper_pearson, clopper_pearson_lower, clopper
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// Lower end; may be −∞.
-    #[serde(with = "crate::extended_real")]
+    #[serde(with = "vaegis_core::codec::float")]
     pub lower: f64,
     /// Upper end; may be +∞.
-    #[serde(with = "crate::extended_real")]
+    #[serde(with = "vaegis_core::codec::float")]
     pub upper: f64,
     /// Nominal coverage 1 − α.
     pub level: f64,
@@ -48,13 +48,13 @@ impl Interval {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The estimate.
-    #[serde(with = "crate::extended_real")]
+    #[serde(with = "vaegis_core::codec::float")]
     pub value: f64,
     /// Lower end of the interval; may be −∞.
-    #[serde(with = "crate::extended_real")]
+    #[serde(with = "vaegis_core::codec::float")]
     pub lower: f64,
     /// Upper end of the interval; may be +∞.
-    #[serde(with = "crate::extended_real")]
+    #[serde(with = "vaegis_core::codec::float")]
     pub upper: f64,
     /// Nominal coverage 1 − α.
     pub level: f64,
