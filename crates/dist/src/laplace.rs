@@ -1,5 +1,6 @@
 //! The Laplace (double exponential) distribution over numbers.
 
+use crate::location_scale::location_scale;
 use crate::{
     BaseNoise, Cdf, DistError, Distribution, Entropy, KlTo, Mean, Mode, Quantile, Reparameterize,
     Variance, W2To, check, numeric,
@@ -14,71 +15,7 @@ pub struct Laplace {
     log_scale: Tensor,
 }
 
-impl Laplace {
-    /// The law with this location and scale.
-    ///
-    /// # Shapes
-    /// loc, scale: broadcast to `batch_shape`
-    ///
-    /// # Errors
-    /// Parameters that are not finite floats of one kind and device, that do not broadcast, or a
-    /// scale that is not positive.
-    pub fn new(loc: &Tensor, scale: &Tensor) -> Result<Self, DistError> {
-        const OP: &str = "Laplace::new";
-        check::finite(OP, "loc", loc)?;
-        check::positive(OP, "scale", scale)?;
-        let (loc, scale) = check::broadcast(OP, loc, "scale", scale)?;
-        let log_scale = scale.log();
-        Ok(Self {
-            loc,
-            scale,
-            log_scale,
-        })
-    }
-
-    /// The law with this location and log scale, which networks produce.
-    ///
-    /// # Shapes
-    /// loc, log_scale: broadcast to `batch_shape`
-    ///
-    /// # Errors
-    /// Parameters that are not finite floats of one kind and device, that do not broadcast, or a
-    /// scale that overflows or underflows.
-    pub fn from_log_scale(loc: &Tensor, log_scale: &Tensor) -> Result<Self, DistError> {
-        const OP: &str = "Laplace::from_log_scale";
-        check::finite(OP, "loc", loc)?;
-        check::finite(OP, "log_scale", log_scale)?;
-        let (loc, log_scale) = check::broadcast(OP, loc, "log_scale", log_scale)?;
-        let scale = log_scale.exp();
-        check::positive(OP, "exp(log_scale)", &scale)?;
-        Ok(Self {
-            loc,
-            scale,
-            log_scale,
-        })
-    }
-
-    /// The location, `batch_shape`.
-    pub fn loc(&self) -> &Tensor {
-        &self.loc
-    }
-
-    /// The scale b, `batch_shape`.
-    pub fn scale(&self) -> &Tensor {
-        &self.scale
-    }
-
-    /// Logarithm of the scale, `batch_shape`.
-    pub fn log_scale(&self) -> &Tensor {
-        &self.log_scale
-    }
-
-    /// (x − loc)/scale.
-    fn standardize(&self, value: &Tensor) -> Tensor {
-        check::assert_value("Laplace", value, &self.loc.size(), &[]);
-        (value - &self.loc) / &self.scale
-    }
-}
+location_scale!(Laplace, "The scale b, `batch_shape`.");
 
 impl Distribution for Laplace {
     fn batch_shape(&self) -> Vec<i64> {
@@ -127,18 +64,6 @@ impl Reparameterize for Laplace {
         let below = (&u * 2.0).clamp_max(1.0).log();
         let above = ((-u + 1.0) * 2.0).clamp_max(1.0).log();
         &self.loc + &self.scale * (below - above)
-    }
-}
-
-impl Mean for Laplace {
-    fn mean(&self) -> Tensor {
-        self.loc.shallow_clone()
-    }
-}
-
-impl Mode for Laplace {
-    fn mode(&self) -> Tensor {
-        self.loc.shallow_clone()
     }
 }
 

@@ -21,6 +21,7 @@ pub mod independent;
 pub mod laplace;
 #[cfg(feature = "testkit")]
 pub mod laws;
+mod location_scale;
 pub mod logistic;
 pub mod mixture;
 pub mod monte_carlo;

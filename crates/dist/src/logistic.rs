@@ -1,6 +1,7 @@
 //! The logistic distribution over numbers. For pixel levels see
 //! [`crate::DiscretizedLogistic`].
 
+use crate::location_scale::location_scale;
 use crate::{
     BaseNoise, Cdf, DistError, Distribution, Entropy, Mean, Mode, Quantile, Reparameterize,
     Variance, W2To, check, numeric,
@@ -16,71 +17,7 @@ pub struct Logistic {
     log_scale: Tensor,
 }
 
-impl Logistic {
-    /// The law with this location and scale.
-    ///
-    /// # Shapes
-    /// loc, scale: broadcast to `batch_shape`
-    ///
-    /// # Errors
-    /// Parameters that are not finite floats of one kind and device, that do not broadcast, or a
-    /// scale that is not positive.
-    pub fn new(loc: &Tensor, scale: &Tensor) -> Result<Self, DistError> {
-        const OP: &str = "Logistic::new";
-        check::finite(OP, "loc", loc)?;
-        check::positive(OP, "scale", scale)?;
-        let (loc, scale) = check::broadcast(OP, loc, "scale", scale)?;
-        let log_scale = scale.log();
-        Ok(Self {
-            loc,
-            scale,
-            log_scale,
-        })
-    }
-
-    /// The law with this location and log scale, which networks produce.
-    ///
-    /// # Shapes
-    /// loc, log_scale: broadcast to `batch_shape`
-    ///
-    /// # Errors
-    /// Parameters that are not finite floats of one kind and device, that do not broadcast, or a
-    /// scale that overflows or underflows.
-    pub fn from_log_scale(loc: &Tensor, log_scale: &Tensor) -> Result<Self, DistError> {
-        const OP: &str = "Logistic::from_log_scale";
-        check::finite(OP, "loc", loc)?;
-        check::finite(OP, "log_scale", log_scale)?;
-        let (loc, log_scale) = check::broadcast(OP, loc, "log_scale", log_scale)?;
-        let scale = log_scale.exp();
-        check::positive(OP, "exp(log_scale)", &scale)?;
-        Ok(Self {
-            loc,
-            scale,
-            log_scale,
-        })
-    }
-
-    /// The location, `batch_shape`.
-    pub fn loc(&self) -> &Tensor {
-        &self.loc
-    }
-
-    /// The scale s, `batch_shape`.
-    pub fn scale(&self) -> &Tensor {
-        &self.scale
-    }
-
-    /// Logarithm of the scale, `batch_shape`.
-    pub fn log_scale(&self) -> &Tensor {
-        &self.log_scale
-    }
-
-    /// (x − loc)/scale.
-    fn standardize(&self, value: &Tensor) -> Tensor {
-        check::assert_value("Logistic", value, &self.loc.size(), &[]);
-        (value - &self.loc) / &self.scale
-    }
-}
+location_scale!(Logistic, "The scale s, `batch_shape`.");
 
 impl Distribution for Logistic {
     fn batch_shape(&self) -> Vec<i64> {
@@ -126,18 +63,6 @@ impl Reparameterize for Logistic {
         check::assert_value("Logistic::from_noise", eps, &self.loc.size(), &[]);
         let u = numeric::open_unit(eps);
         &self.loc + &self.scale * (u.log() - (-u).log1p())
-    }
-}
-
-impl Mean for Logistic {
-    fn mean(&self) -> Tensor {
-        self.loc.shallow_clone()
-    }
-}
-
-impl Mode for Logistic {
-    fn mode(&self) -> Tensor {
-        self.loc.shallow_clone()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The Gaussian over numbers. For vectors with one divergence per vector see
 //! [`crate::DiagNormal`].
 
+use crate::location_scale::location_scale;
 use crate::{
     BaseNoise, Cdf, DistError, Distribution, Entropy, KlTo, Mean, Mode, Quantile, Reparameterize,
     Variance, W2To, check,
@@ -16,71 +17,7 @@ pub struct Normal {
     log_scale: Tensor,
 }
 
-impl Normal {
-    /// The law with this location and scale.
-    ///
-    /// # Shapes
-    /// loc, scale: broadcast to `batch_shape`
-    ///
-    /// # Errors
-    /// Parameters that are not finite floats of one kind and device, that do not broadcast, or a
-    /// scale that is not positive.
-    pub fn new(loc: &Tensor, scale: &Tensor) -> Result<Self, DistError> {
-        const OP: &str = "Normal::new";
-        check::finite(OP, "loc", loc)?;
-        check::positive(OP, "scale", scale)?;
-        let (loc, scale) = check::broadcast(OP, loc, "scale", scale)?;
-        let log_scale = scale.log();
-        Ok(Self {
-            loc,
-            scale,
-            log_scale,
-        })
-    }
-
-    /// The law with this location and log scale, which networks produce.
-    ///
-    /// # Shapes
-    /// loc, log_scale: broadcast to `batch_shape`
-    ///
-    /// # Errors
-    /// Parameters that are not finite floats of one kind and device, that do not broadcast, or a
-    /// scale that overflows or underflows.
-    pub fn from_log_scale(loc: &Tensor, log_scale: &Tensor) -> Result<Self, DistError> {
-        const OP: &str = "Normal::from_log_scale";
-        check::finite(OP, "loc", loc)?;
-        check::finite(OP, "log_scale", log_scale)?;
-        let (loc, log_scale) = check::broadcast(OP, loc, "log_scale", log_scale)?;
-        let scale = log_scale.exp();
-        check::positive(OP, "exp(log_scale)", &scale)?;
-        Ok(Self {
-            loc,
-            scale,
-            log_scale,
-        })
-    }
-
-    /// The location, `batch_shape`.
-    pub fn loc(&self) -> &Tensor {
-        &self.loc
-    }
-
-    /// The standard deviation σ, `batch_shape`.
-    pub fn scale(&self) -> &Tensor {
-        &self.scale
-    }
-
-    /// Logarithm of the scale, `batch_shape`.
-    pub fn log_scale(&self) -> &Tensor {
-        &self.log_scale
-    }
-
-    /// (x − loc)/scale.
-    fn standardize(&self, value: &Tensor) -> Tensor {
-        check::assert_value("Normal", value, &self.loc.size(), &[]);
-        (value - &self.loc) / &self.scale
-    }
-}
+location_scale!(Normal, "The standard deviation σ, `batch_shape`.");
 
 impl Distribution for Normal {
     fn batch_shape(&self) -> Vec<i64> {
@@ -125,18 +62,6 @@ impl Reparameterize for Normal {
     fn from_noise(&self, eps: &Tensor) -> Tensor {
         check::assert_value("Normal::from_noise", eps, &self.loc.size(), &[]);
         &self.loc + &self.scale * eps
-    }
-}
-
-impl Mean for Normal {
-    fn mean(&self) -> Tensor {
-        self.loc.shallow_clone()
-    }
-}
-
-impl Mode for Normal {
-    fn mode(&self) -> Tensor {
-        self.loc.shallow_clone()
     }
 }
 
