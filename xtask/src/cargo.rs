@@ -26,7 +26,9 @@ pub(crate) fn package_arguments(torch_free: bool) -> Vec<OsString> {
 /// Runs the tests, doctests included.
 pub(crate) fn test(workspace: &Workspace, args: &TestArgs) -> Result<()> {
     let mut command = process::cargo(workspace);
-    command.arg("test").args(package_arguments(args.torch_free));
+    // One run tells of every failure, not only of those in the first crate that has some.
+    command.args(["test", "--no-fail-fast"]);
+    command.args(package_arguments(args.torch_free));
     if args.release {
         command.arg("--release");
     }

@@ -51,7 +51,9 @@ pub(crate) fn run(workspace: &Workspace, args: &CheckArgs) -> Result<()> {
     if args.fast {
         notes.push("--fast: the tests were not run");
     } else {
-        step("tests", || process::run(&mut cargo(&["test"])))?;
+        step("tests", || {
+            process::run(&mut cargo(&["test", "--no-fail-fast"]))
+        })?;
         if !args.torch_free && docs::has_generated_pages(workspace) {
             step("generated pages", || docs::pages(workspace, true))?;
         }

@@ -25,6 +25,16 @@ pub enum TensorError {
         /// What the file or the caller offered.
         found: String,
     },
+    /// A parameter does not fit into memory.
+    #[error(
+        "parameter {name:?} of shape {shape:?} does not fit into memory: make the model smaller"
+    )]
+    OutOfMemory {
+        /// Full dotted name.
+        name: String,
+        /// The shape asked for.
+        shape: Vec<i64>,
+    },
     /// A device string cannot be parsed or the device cannot be used.
     #[error("device {requested:?} cannot be used: {reason}")]
     Device {

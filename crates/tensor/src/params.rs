@@ -204,10 +204,10 @@ impl ParamPath {
     /// Creates a trainable parameter.
     ///
     /// # Errors
-    /// The name is taken.
+    /// The name is taken, or there is not enough memory.
     pub fn param(&self, name: &str, shape: &[i64], init: Init) -> Result<Tensor, TensorError> {
         let name = self.full_name(name);
-        let tensor = self.filled(&name, shape, init).set_requires_grad(true);
+        let tensor = self.filled(&name, shape, init)?.set_requires_grad(true);
         self.store.insert(name, tensor.shallow_clone(), true)?;
         Ok(tensor)
     }
@@ -215,22 +215,23 @@ impl ParamPath {
     /// Creates a buffer: saved and loaded, never trained.
     ///
     /// # Errors
-    /// The name is taken.
+    /// The name is taken, or there is not enough memory.
     pub fn buffer(&self, name: &str, shape: &[i64], value: f64) -> Result<Tensor, TensorError> {
         let name = self.full_name(name);
-        let tensor = self.filled(&name, shape, Init::Constant(value));
+        let tensor = self.filled(&name, shape, Init::Constant(value))?;
         self.store.insert(name, tensor.shallow_clone(), false)?;
         Ok(tensor)
     }
 
-    fn filled(&self, name: &str, shape: &[i64], init: Init) -> Tensor {
+    fn filled(&self, name: &str, shape: &[i64], init: Init) -> Result<Tensor, TensorError> {
+        require_memory(name, shape)?;
         let (kind, device) = (self.store.kind(), self.store.device());
         let noise = self.store.inner.borrow().noise.child(name);
-        match init {
+        Ok(match init {
             Init::Constant(value) => Tensor::full(shape, value, (kind, device)),
             Init::Uniform { bound } => noise.uniform(shape, kind, device) * (2.0 * bound) - bound,
             Init::Normal { std } => noise.standard_normal(shape, kind, device) * std,
-        }
+        })
     }
 
     fn full_name(&self, name: &str) -> String {
@@ -240,4 +241,26 @@ impl ParamPath {
             format!("{}.{name}", self.prefix)
         }
     }
+}
+
+/// Bytes on the host that one number takes while it is initialized: the draw, its tensor and the
+/// parameter, each at most an f64.
+const BYTES_PER_NUMBER: usize = 24;
+
+/// Refuses a parameter that cannot be allocated: libtorch and the noise would abort the program.
+///
+/// The memory is asked for and given back untouched. Systems that promise any amount are not seen
+/// through by this.
+fn require_memory(name: &str, shape: &[i64]) -> Result<(), TensorError> {
+    let bytes = shape.iter().try_fold(BYTES_PER_NUMBER, |product, &size| {
+        product.checked_mul(usize::try_from(size).ok()?)
+    });
+    let is_there = bytes.is_some_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok());
+    if is_there {
+        return Ok(());
+    }
+    Err(TensorError::OutOfMemory {
+        name: name.to_owned(),
+        shape: shape.to_vec(),
+    })
 }

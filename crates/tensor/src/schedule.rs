@@ -50,7 +50,7 @@ impl Schedule {
 
 /// Constants of [`Plateau`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PlateauConfig {
     /// Factor of the rate at a plateau.
     pub factor: f64,
