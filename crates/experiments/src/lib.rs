@@ -7,6 +7,7 @@
 pub mod claims;
 pub mod commands;
 pub mod context;
+mod entry_lock;
 pub mod model_cache;
 pub mod pictures;
 pub mod progress;

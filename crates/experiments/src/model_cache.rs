@@ -2,6 +2,7 @@
 //! train it once, and a killed training goes on.
 
 use crate::RunCtx;
+use crate::entry_lock::EntryLock;
 use crate::progress::Progress;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
@@ -83,7 +84,8 @@ impl Observer for Watcher<'_> {
 }
 
 /// Trains the model of `recipe` on `data`, or loads it. `units` of `progress`
-/// are counted for it.
+/// are counted for it. Where another thread or process is training the same
+/// model, its result is waited for.
 ///
 /// # Errors
 /// An impossible recipe, a loss that is not finite, disk errors.
@@ -113,6 +115,20 @@ pub fn trained(
     let store = ParamStore::new(Kind::Float, ctx.device, Noise::portable(seed.child("init")));
     let model = build(&recipe.model, &store)?;
     let marker = folder.join("trained.json");
+    // A finished entry never changes, so only writers need the lock; whoever waited for it finds
+    // the entry finished.
+    let _lock = if marker.exists() {
+        None
+    } else {
+        let path = ctx.cache.join(format!("{}.lock", &key[..16]));
+        let waiting = || {
+            let message = format!("{label}: waiting for another run that trains this model");
+            tracing::info!("{message} ({})", path.display());
+            progress.advance(0.0, &message);
+        };
+        let lock = EntryLock::acquire(&path, waiting);
+        Some(lock.with_context(|| format!("locking {}", path.display()))?)
+    };
     let trained = if marker.exists() {
         vaegis_train::load_parameters(&folder, &store)
             .with_context(|| format!("the cached model in {}", folder.display()))?;
@@ -151,4 +167,75 @@ pub fn trained(
         trained,
         folder,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Tier;
+    use vaegis_data::{OpenOptions, Split};
+    use vaegis_tensor::{Device, device::DeviceSpec};
+    use vaegis_zoo::{NetworkConfig, VaeConfig};
+
+    fn context(folder: &std::path::Path) -> RunCtx {
+        RunCtx {
+            tier: Tier::Smoke,
+            seed: 0,
+            num_seeds: None,
+            device_spec: DeviceSpec::Cpu,
+            device: Device::Cpu,
+            data_root: None,
+            out: folder.join("out"),
+            cache: folder.join("models"),
+            jobs: 1,
+            threads: 1,
+            quiet: true,
+            command: String::new(),
+        }
+    }
+
+    /// Three runs want one model at the same time: one trains it, the others get its weights.
+    #[test]
+    fn a_model_is_trained_once_however_many_want_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ctx = context(folder.path());
+        let options = OpenOptions {
+            size: Some(8),
+            samples: Some(64),
+            ..OpenOptions::default()
+        };
+        let data = vaegis_data::open("sprites", None, Split::Train, &options).expect("made");
+        let data: Arc<dyn Dataset> = Arc::from(data);
+        let recipe = Recipe {
+            model: ModelConfig::Vae(VaeConfig {
+                input: [1, 8, 8],
+                latent: 2,
+                network: NetworkConfig::mlp(&[8]),
+                ..VaeConfig::default()
+            }),
+            train: TrainConfig {
+                batch_size: 16,
+                epochs: 2,
+                ..TrainConfig::default()
+            },
+            seed: 1,
+        };
+        let items = [(); 3];
+        let work = |_, _: &()| {
+            let model = trained(&ctx, &recipe, &data, "m", &Progress::hidden(), 1.0)?;
+            // The clock of the one training; two trainings would not agree to the last bit.
+            let seconds = model.trained.seconds.to_bits();
+            let weights: Vec<Vec<f64>> = model
+                .model
+                .params()
+                .named_tensors()
+                .iter()
+                .map(|(_, t)| vaegis_tensor::convert::to_f64_vec(t))
+                .collect();
+            Ok((seconds, weights))
+        };
+        let models = crate::pool::run(&items, 3, 1, work).expect("all get it");
+        assert!(models.windows(2).all(|pair| pair[0] == pair[1]));
+        assert!(models[0].1.iter().flatten().all(|w| w.is_finite()));
+    }
 }

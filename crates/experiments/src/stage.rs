@@ -51,6 +51,7 @@ pub struct Reused(pub bool);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tour::{DamagePoint, Quality};
 
     #[test]
     fn a_stage_is_computed_once_per_key() {
@@ -62,5 +63,50 @@ mod tests {
         assert_eq!(run(2, 12), (12, Reused(false)));
         std::fs::write(&path, b"{ damaged").expect("written");
         assert_eq!(run(2, 13), (13, Reused(false)));
+    }
+
+    /// A model whose likelihood overflowed is a result like any other: it is read back, not
+    /// computed again.
+    #[test]
+    fn values_that_are_not_finite_are_reused() {
+        use vaegis_eval::degradation::Degradation;
+        use vaegis_eval::elbo::ElboRow;
+        use vaegis_eval::latent::LatentUsage;
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("value.json");
+        let usage = LatentUsage {
+            mean_variance: vec![0.5, f64::NAN, f64::INFINITY],
+            active_units: 1,
+            mean_sigma: f64::INFINITY,
+            mean_min_sigma: f64::NAN,
+            mean_sigma_norm: 1.0,
+        };
+        let elbo = ElboRow {
+            log_likelihood: f64::NEG_INFINITY,
+            kl: f64::NAN,
+        };
+        let degradation = Degradation {
+            clean: f64::NAN,
+            attacked: -2.0,
+        };
+        let quality = Quality {
+            elbo,
+            iwae: f64::NAN,
+            usage,
+            distortion: f64::INFINITY,
+        };
+        let damage = DamagePoint {
+            radius: 1.0,
+            attack: vec![f64::NAN, 2.0],
+            random: vec![f64::INFINITY],
+            degradation: vec![degradation],
+        };
+        let value = (quality, damage);
+        let run = || stage(&path, &1, || Ok(value.clone())).expect("works");
+        let (_, Reused(first)) = run();
+        let (back, Reused(second)) = run();
+        assert!(!first && second);
+        // NaN is unequal to itself, so the words are compared.
+        assert_eq!(format!("{back:?}"), format!("{value:?}"));
     }
 }

@@ -5,7 +5,8 @@ use approx::assert_relative_eq;
 use vaegis_attacks::search::{AdamSearch, Lbfgs, Pgd};
 use vaegis_attacks::sweep::{Sweep, SweepRows};
 use vaegis_attacks::{
-    Attack, AttackRows, Constraint, NoiseMode, Objective, RowStatus, Search, Variant,
+    Attack, AttackRows, Constraint, Direction, Layers, NoiseMode, Objective, RowStatus, Search,
+    Variant,
     grid::{draw_pairs, lambda_grid},
 };
 use vaegis_core::SeedTree;
@@ -378,5 +379,66 @@ fn a_resumed_sweep_equals_an_uninterrupted_one() {
         .run_resumable(&*model, &rows(), &noise(), &path, |_, _| ())
         .expect_err("another job");
     assert!(error.to_string().contains("another folder"));
+    // So are other images, other targets and other radii under the same context.
+    let changes: [fn(&mut AttackRows); 3] = [
+        |rows| rows.x = &rows.x * 0.5,
+        |rows| rows.target = Some(rows.x.shallow_clone()),
+        |rows| rows.radius[0] = 1.0,
+    ];
+    for (number, change) in changes.iter().enumerate() {
+        let mut rows = rows();
+        change(&mut rows.rows);
+        let error = sweep
+            .run_resumable(&*model, &rows, &noise(), &path, |_, _| ())
+            .expect_err("other data");
+        assert!(
+            error.to_string().contains("another folder"),
+            "change {number}: {error}"
+        );
+    }
     assert!(std::fs::read(path.join("records.jsonl")).expect("still there") == whole);
+}
+
+/// The likelihoods and distances of a row do not depend on how many rows pass
+/// through the networks at once.
+#[test]
+fn records_are_described_in_parts_of_bounded_size() {
+    let model = model(Kind::Double);
+    let (x, t) = (images("x", 5, Kind::Double), images("t", 5, Kind::Double));
+    let rows = AttackRows::targeted(x, t, vec![0.1; 5]);
+    let attack = short(Objective::LATENT_KL);
+    let outcome = attack.run(&*model, &rows, &noise()).expect("runs");
+    let describe = |max_rows_per_pass: usize| {
+        let attack = Attack {
+            max_rows_per_pass,
+            ..attack
+        };
+        vaegis_attacks::record::describe(
+            &*model,
+            &attack,
+            &rows,
+            &[4, 3, 2, 1, 0],
+            &outcome,
+            3,
+            &noise(),
+        )
+    };
+    // All at once, two rows of three draws at a time, one row at a time.
+    let whole = describe(1024);
+    for parts in [describe(7), describe(1)] {
+        assert_eq!(parts.len(), 5);
+        for (a, b) in whole.iter().zip(&parts) {
+            assert_eq!((a.key, a.pair, a.delta), (b.key, b.pair, b.delta));
+            assert_relative_eq!(a.nll_target, b.nll_target, max_relative = 1e-12);
+            assert_relative_eq!(a.nll_original, b.nll_original, max_relative = 1e-12);
+            assert_relative_eq!(
+                a.reconstruction_to_target,
+                b.reconstruction_to_target,
+                max_relative = 1e-12
+            );
+        }
+    }
+    assert_eq!(whole[0].seed, *noise().seed());
+    assert_eq!(whole[0].layers, Some(Layers::All));
+    assert_eq!(whole[0].direction, Some(Direction::Forward));
 }

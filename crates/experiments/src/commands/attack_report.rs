@@ -14,10 +14,17 @@ use vaegis_tensor::Tensor;
 /// A column of `records.csv`.
 type Column = (&'static str, fn(&AttackRecord) -> Cell);
 
-const COLUMNS: [Column; 25] = [
+const COLUMNS: [Column; 28] = [
     ("pair", |r| r.pair.into()),
     ("lambda", |r| r.lambda.into()),
     ("objective", |r| r.objective.as_str().into()),
+    ("layers", |r| {
+        r.layers.map(|l| kebab(&format!("{l:?}"))).into()
+    }),
+    ("direction", |r| {
+        r.direction.map(|d| kebab(&format!("{d:?}"))).into()
+    }),
+    ("seed", |r| r.seed.to_string().into()),
     ("search", |r| r.search.as_str().into()),
     ("success", |r| r.success().into()),
     ("delta", |r| r.delta.into()),

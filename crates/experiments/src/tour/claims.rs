@@ -242,7 +242,12 @@ pub(super) fn judge(
             .filter(|share| share.radius > 0.0 && share.refutes(m))
             .count();
         let tested = shares.iter().filter(|share| share.radius > 0.0).count();
-        claims.push(never(
+        let per_seed = models.pooled(|all| {
+            let shares = all.iter().flat_map(|&model| tests(model));
+            let refuted = shares.filter(|share| share.radius > 0.0 && share.refutes(m));
+            refuted.count() as f64
+        });
+        let judged = never(
             Claim::new(
                 id,
                 &format!("no attack on {what} breaks r-robustness at the radius of the bound B_F"),
@@ -256,7 +261,8 @@ pub(super) fn judge(
             refuted,
             tested,
             "images refute it",
-        ));
+        );
+        claims.push(judged.with_seeds(per_seed));
     }
     claims.push(above(
         Claim::new(

@@ -14,7 +14,7 @@ use vaegis_report::{
     Verdict,
 };
 use vaegis_theory::bisection::RowStatus;
-use vaegis_theory::stats::{geometric_mean, median};
+use vaegis_theory::stats::{geometric_mean, median, pearson};
 
 const ATTACKS: [(&str, &str); 3] = [
     ("kl", "latent KL"),
@@ -135,7 +135,30 @@ pub(super) fn report(
             }),
         ],
     )?);
-    attacks.push(against_lambda(config, &models)?);
+    attacks.push(against_lambda(
+        config,
+        &models,
+        (
+            "success",
+            "Success of the latent KL attack against the price of distortion",
+        ),
+        Axis::linear("success"),
+        "0 = the target is as unlikely as without attack, 1 = as likely as from its own encoding. \
+         Of the mean over pairs, 95 % interval over seeds.",
+        &|m, lambda| sweep_success(m, "kl", |r| r.lambda == lambda),
+    )?);
+    attacks.push(against_lambda(
+        config,
+        &models,
+        (
+            "delta-lambda",
+            "The attacker's loss Δ_KL against the price of distortion",
+        ),
+        Axis::log10("mean Δ"),
+        "Mean over pairs, 95 % interval over seeds. At a high price the attacker does nothing, and \
+         Δ is the divergence without attack: means over all λ are dominated by that end.",
+        &|m, lambda| sweep_mean(m, "kl", |r| r.lambda == lambda, |r| r.delta),
+    )?);
     attacks.push(attack_table(config, &models)?);
     report.sections.push(attacks);
 
@@ -192,15 +215,22 @@ fn against_beta(
     Ok(figure.with_caption("Mean and 95 % interval over seeds."))
 }
 
-/// Success of the KL attack against the penalty.
-fn against_lambda(config: &TourConfig, models: &Models<'_>) -> Result<Figure> {
+/// A statistic of the KL attack against the penalty, one line per β.
+fn against_lambda(
+    config: &TourConfig,
+    models: &Models<'_>,
+    (id, title): (&str, &str),
+    y: Axis,
+    caption: &str,
+    statistic: &dyn Fn(&ModelResult, f64) -> f64,
+) -> Result<Figure> {
     let lambdas = lambda_grid(config.lambdas);
     let line = |&beta: &f64| {
         let estimates: Vec<_> = lambdas
             .iter()
             .map(|&lambda| {
-                let success = |m: &&ModelResult| sweep_success(m, "kl", |r| r.lambda == lambda);
-                over_seeds(&models.at(beta).iter().map(success).collect::<Vec<_>>())
+                let of_model = |m: &&ModelResult| statistic(m, lambda);
+                over_seeds(&models.at(beta).iter().map(of_model).collect::<Vec<_>>())
             })
             .collect();
         Line::new(
@@ -213,17 +243,9 @@ fn against_lambda(config: &TourConfig, models: &Models<'_>) -> Result<Figure> {
             estimates.iter().map(|e| e.upper).collect(),
         )
     };
-    let figure = Figure::lines(
-        "success",
-        "Success of the latent KL attack against the price of distortion",
-        Axis::log10("λ"),
-        Axis::linear("success"),
-        config.betas.iter().map(line).collect(),
-    )?;
-    Ok(figure.with_caption(
-        "0 = the target is as unlikely as without attack, 1 = as likely as from its own encoding. \
-         Of the mean over pairs, 95 % interval over seeds.",
-    ))
+    let lines = config.betas.iter().map(line).collect();
+    let figure = Figure::lines(id, title, Axis::log10("λ"), y, lines)?;
+    Ok(figure.with_caption(caption))
 }
 
 /// Bound against margin, one point per image.
@@ -377,7 +399,9 @@ fn margin_table(config: &TourConfig, models: &Models<'_>) -> Result<Table> {
         (
             "margin-table",
             "Bounds and margins",
-            "Means over the images. B_F at p₀ = 0.9 knows the encoder alone.",
+            "Means over the images. B_F at p₀ = 0.9 knows the encoder alone. ρ is Pearson's \
+             correlation of bound and margin over the images of one network, where no difference \
+             between networks helps it; the claim's ρ is pooled over the networks of a seed.",
         ),
         &[
             ("margin R", &mean_margin),
@@ -405,6 +429,10 @@ fn margin_table(config: &TourConfig, models: &Models<'_>) -> Result<Table> {
             }),
             ("r_min", &|m| {
                 mean(m.bounds.iter().map(|b| b.r_min.value).collect())
+            }),
+            ("ρ(B_F, R) within a network", &|m| {
+                let (bounds, margins) = bound_and_margin(m);
+                pearson(&bounds, &margins).unwrap_or(f64::NAN)
             }),
             ("‖J‖_F", &|m| {
                 mean(m.bounds.iter().map(|b| b.jacobian_frobenius).collect())

@@ -35,7 +35,7 @@ const CHUNK_ROWS: usize = 100;
 
 /// Raised when the numbers of a stage change without a setting that shows it,
 /// so that results of an older program are not mixed with new ones.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Likelihoods and latent statistics of one model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,10 +43,12 @@ pub struct Quality {
     /// Mean test ELBO and its terms.
     pub elbo: ElboRow,
     /// Mean importance-weighted bound on a part of the test set.
+    #[serde(with = "vaegis_core::codec::float")]
     pub iwae: f64,
     /// How the latent space is used.
     pub usage: LatentUsage,
     /// Mean ‖x − g(μ(x))‖.
+    #[serde(with = "vaegis_core::codec::float")]
     pub distortion: f64,
 }
 
@@ -56,8 +58,10 @@ pub struct DamagePoint {
     /// Radius of the L2 ball.
     pub radius: f64,
     /// Damage of the attack per image.
+    #[serde(with = "vaegis_core::codec::float::list")]
     pub attack: Vec<f64>,
     /// Damage of a random direction per image.
+    #[serde(with = "vaegis_core::codec::float::list")]
     pub random: Vec<f64>,
     /// Likelihood degradation under the attack per image.
     pub degradation: Vec<Degradation>,
@@ -365,7 +369,7 @@ fn damage_curve(
     Ok(config.radii.iter().enumerate().map(point).collect())
 }
 
-/// Arithmetic mean; NaN for no values.
+/// Arithmetic mean; NaN for no values. Unlike `stats::mean` it lets infinite bounds through.
 pub(super) fn average(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }

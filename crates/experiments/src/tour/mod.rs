@@ -10,7 +10,7 @@ mod job;
 mod pictures;
 
 pub use config::TourConfig;
-pub use job::ModelResult;
+pub use job::{DamagePoint, ModelResult, Quality};
 
 use crate::progress::Progress;
 use crate::registry::Experiment;
@@ -56,7 +56,8 @@ impl Experiment for Tour {
         let data = data::load(ctx, &config)?;
         let seeds = ctx.seeds(config.num_seeds);
         let mut provenance = Provenance::collect(
-            std::path::Path::new("."),
+            // Not the working folder, which may be another project's checkout.
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")),
             RunFacts {
                 libtorch: vaegis_tensor::device::libtorch_version(),
                 device: format!("{:?}", ctx.device),
