@@ -7,6 +7,7 @@ number of threads is argument 1.
 """
 
 import json
+import math
 import sys
 import time
 
@@ -79,8 +80,8 @@ class ConvVae(MlpVae):
     def recon(self, x, z):
         mean = self.decoder(z[:, :, None, None])
         square = ((x - mean) / self.sigma).square().flatten(1)
-        constant = torch.log(torch.tensor(self.sigma)) + 0.5 * torch.log(torch.tensor(2 * torch.pi))
-        return 0.5 * square.sum(-1) + constant.item() * square.shape[1]
+        constant = math.log(self.sigma) + 0.5 * math.log(2 * math.pi)
+        return 0.5 * square.sum(-1) + constant * square.shape[1]
 
 
 def serve(answer):

@@ -62,6 +62,7 @@ fn nets() -> [Net; 2] {
 struct Ours {
     model: Box<dyn Model>,
     optimizer: Adam,
+    parameters: Vec<Tensor>,
     x: Tensor,
     noise: Noise,
     step: u64,
@@ -69,8 +70,10 @@ struct Ours {
 
 impl Ours {
     fn new(model: Box<dyn Model>, x: Tensor) -> Self {
+        let trainable = model.store().trainable();
         Self {
-            optimizer: Adam::new(model.store().trainable(), AdamConfig::default()),
+            parameters: trainable.iter().map(|(_, p)| p.shallow_clone()).collect(),
+            optimizer: Adam::new(trainable, AdamConfig::default()),
             model,
             x,
             noise: Noise::native(fixtures::seed().child("noise")),
@@ -84,14 +87,15 @@ impl Ours {
         for _ in 0..count {
             let noise = self.noise.index(self.step);
             let start = Instant::now();
-            self.optimizer.zero_grad();
             let context = StepContext {
                 step: self.step,
                 noise: &noise,
                 dataset_size: 60_000,
             };
-            self.model.loss(&self.x, None, &context).total().backward();
-            self.optimizer.step();
+            let loss = self.model.loss(&self.x, None, &context).total();
+            // As the trainer does: gradients are handed on, not accumulated.
+            let gradients = Tensor::run_backward(&[&loss], &self.parameters, false, false);
+            self.optimizer.apply(&gradients, None);
             seconds.push(start.elapsed().as_secs_f64());
             self.step += 1;
         }

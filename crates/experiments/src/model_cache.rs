@@ -227,14 +227,14 @@ mod tests {
             let seconds = model.trained.seconds.to_bits();
             let weights: Vec<Vec<f64>> = model
                 .model
-                .params()
+                .store()
                 .named_tensors()
                 .iter()
                 .map(|(_, t)| vaegis_tensor::convert::to_f64_vec(t))
                 .collect();
-            Ok((seconds, weights))
+            anyhow::Ok((seconds, weights))
         };
-        let models = crate::pool::run(&items, 3, 1, work).expect("all get it");
+        let models = vaegis_tensor::workers::run(&items, 3, 1, work).expect("all get it");
         assert!(models.windows(2).all(|pair| pair[0] == pair[1]));
         assert!(models[0].1.iter().flatten().all(|w| w.is_finite()));
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 use vaegis_dist::continuous_bernoulli;
-use vaegis_tensor::Tensor;
+use vaegis_tensor::{Reduction, Tensor};
 
 /// Which likelihood a decoder parameterizes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,10 +78,9 @@ impl Likelihood {
     /// x: `[B, C, H, W]` → `[B]`
     pub fn log_prob(&self, x: &Tensor) -> Tensor {
         let per_pixel = match self.kind {
-            LikelihoodKind::Bernoulli => x * &self.parameter - self.parameter.softplus(),
+            LikelihoodKind::Bernoulli => self.cross_entropy(x).neg(),
             LikelihoodKind::ContinuousBernoulli => {
-                x * &self.parameter - self.parameter.softplus()
-                    + continuous_bernoulli::log_normalizer(&self.parameter)
+                continuous_bernoulli::log_normalizer(&self.parameter) - self.cross_entropy(x)
             }
             LikelihoodKind::Gaussian { sigma } => {
                 let standardized = (x - &self.parameter) / sigma;
@@ -89,5 +88,13 @@ impl Likelihood {
             }
         };
         per_pixel.flatten(1, -1).sum_dim_intlist(-1, false, None)
+    }
+
+    /// −x log σ(ℓ) − (1−x) log σ(−ℓ) per pixel: libtorch's own loop over the logits ℓ, which is
+    /// exact where its softplus is cut off (ℓ > 20).
+    fn cross_entropy(&self, x: &Tensor) -> Tensor {
+        let (weight, positive_weight) = (None::<Tensor>, None::<Tensor>);
+        self.parameter
+            .binary_cross_entropy_with_logits(x, weight, positive_weight, Reduction::None)
     }
 }

@@ -64,6 +64,9 @@ pub(super) fn adam(
 }
 
 /// One loop per element kind; the constants are rounded to the kind once, before the loop.
+///
+/// It is compiled for AVX2 as well, since roots and quotients take most of the time where the
+/// tensors are in the cache. Wider vectors round as narrow ones do: the bits are the same.
 macro_rules! adam_loop {
     ($name:ident, $float:ty) => {
         fn $name(
@@ -74,21 +77,55 @@ macro_rules! adam_loop {
             step: &AdamStep,
             scale: $float,
         ) {
-            let one_minus_beta1 = (1.0 - step.beta1) as $float;
-            let beta2 = step.beta2 as $float;
-            let one_minus_beta2 = (1.0 - step.beta2) as $float;
-            let step_size = step.step_size as $float;
-            let correction2_sqrt = step.correction2_sqrt as $float;
-            let (eps, l2, shrink) = (step.eps as $float, step.l2 as $float, step.shrink as $float);
-            // Slices of one length let the compiler drop the bound checks and use vectors.
-            let n = parameter.len();
-            let (gradient, m, v) = (&gradient[..n], &mut m[..n], &mut v[..n]);
-            for i in 0..n {
-                let start = parameter[i] * shrink;
-                let g = gradient[i] * scale + start * l2;
-                m[i] += one_minus_beta1 * (g - m[i]);
-                v[i] = beta2 * v[i] + one_minus_beta2 * (g * g);
-                parameter[i] = start - step_size * m[i] / (v[i].sqrt() / correction2_sqrt + eps);
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2")]
+                fn wide(
+                    parameter: &mut [$float],
+                    gradient: &[$float],
+                    m: &mut [$float],
+                    v: &mut [$float],
+                    step: &AdamStep,
+                    scale: $float,
+                ) {
+                    body(parameter, gradient, m, v, step, scale);
+                }
+                if is_x86_feature_detected!("avx2") {
+                    #[expect(unsafe_code, reason = "a safe function compiled for AVX2")]
+                    // SAFETY: `wide` is a safe function whose only demand is AVX2, and the
+                    // processor was just found to have it.
+                    return unsafe { wide(parameter, gradient, m, v, step, scale) };
+                }
+            }
+            body(parameter, gradient, m, v, step, scale);
+
+            #[inline(always)]
+            fn body(
+                parameter: &mut [$float],
+                gradient: &[$float],
+                m: &mut [$float],
+                v: &mut [$float],
+                step: &AdamStep,
+                scale: $float,
+            ) {
+                let one_minus_beta1 = (1.0 - step.beta1) as $float;
+                let beta2 = step.beta2 as $float;
+                let one_minus_beta2 = (1.0 - step.beta2) as $float;
+                let step_size = step.step_size as $float;
+                let correction2_sqrt = step.correction2_sqrt as $float;
+                let (eps, l2, shrink) =
+                    (step.eps as $float, step.l2 as $float, step.shrink as $float);
+                // Slices of one length let the compiler drop the bound checks and use vectors.
+                let n = parameter.len();
+                let (gradient, m, v) = (&gradient[..n], &mut m[..n], &mut v[..n]);
+                for i in 0..n {
+                    let start = parameter[i] * shrink;
+                    let g = gradient[i] * scale + start * l2;
+                    m[i] += one_minus_beta1 * (g - m[i]);
+                    v[i] = beta2 * v[i] + one_minus_beta2 * (g * g);
+                    parameter[i] =
+                        start - step_size * m[i] / (v[i].sqrt() / correction2_sqrt + eps);
+                }
             }
         }
     };
