@@ -77,7 +77,7 @@ pub struct TermRadius {
     /// The argument.
     pub term: Term,
     /// Radius in input units; may be +∞.
-    #[serde(with = "vaegis_theory::extended_real")]
+    #[serde(with = "vaegis_core::codec::float")]
     pub radius: f64,
     /// What it is worth.
     pub evidence: Evidence,
