@@ -7,6 +7,7 @@
 mod attacks;
 mod jacobians;
 mod machine;
+mod margins;
 mod optimizer;
 mod page;
 mod python;
@@ -33,8 +34,8 @@ struct Arguments {
     /// Fewer rounds, for a first impression.
     #[arg(long)]
     quick: bool,
-    /// Only the parts whose name contains this: attacks, training, jacobians, optimizer. Then
-    /// nothing is stored.
+    /// Only the parts whose name contains this: attacks, training, jacobians, optimizer, margins.
+    /// Then nothing is stored.
     #[arg(long, visible_alias = "filter", value_name = "NAME")]
     only: Option<String>,
     /// Threads of both sides.
@@ -59,11 +60,12 @@ struct Setting {
 type Measure = fn(&Setting) -> Result<Part>;
 
 /// Every part with its name.
-const PARTS: [(&str, Measure); 4] = [
+const PARTS: [(&str, Measure); 5] = [
     ("attacks", attacks::measure),
     ("training", training::measure),
     ("jacobians", jacobians::measure),
     ("optimizer", optimizer::measure),
+    ("margins", margins::measure),
 ];
 
 fn main() -> Result<()> {

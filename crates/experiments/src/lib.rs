@@ -4,6 +4,7 @@
 //! [`registry::EXPERIMENTS`]. The program `vaegis` in this package lists, runs
 //! and shows them; `cargo xtask reproduce` builds and starts it.
 
+pub mod certificates;
 pub mod claims;
 pub mod commands;
 pub mod context;

@@ -30,7 +30,8 @@ pub trait Experiment: Sync {
 }
 
 /// The registry.
-pub const EXPERIMENTS: &[&dyn Experiment] = &[&crate::tour::Tour];
+pub const EXPERIMENTS: &[&dyn Experiment] =
+    &[&crate::tour::Tour, &crate::certificates::Certificates];
 
 /// The experiment with this id.
 ///
