@@ -1,0 +1,36 @@
+//! The certificate experiment through the program, small, on sprites: no sound
+//! claim is violated, the printed one is, and a second run gives the same page.
+
+mod common;
+
+use common::succeed;
+use vaegis_report::{Verdict, read_folder};
+
+const RUN: &str = "run certificates --tier smoke --seeds 1 --jobs 2 --threads 1 --out out --quiet";
+
+#[test]
+fn no_certificate_is_violated_and_the_printed_bound_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    let said = succeed(at, RUN);
+    assert!(said.contains("report.html"), "{said}");
+    let out = at.join("out/certificates-smoke-0");
+    let report = read_folder(&out).expect("a report");
+    let ids: Vec<&str> = report.claims.iter().map(|r| r.claim.id.as_str()).collect();
+    assert_eq!(
+        ids[..2],
+        ["sound-never-violated", "printed-bound-is-violated"]
+    );
+    for result in &report.claims {
+        assert_eq!(result.verdict, Verdict::Holds, "{result:?}");
+    }
+    let table = std::fs::read_to_string(out.join("data/violations.csv")).expect("a table");
+    for (claim, variants) in [("Lipschitz VAE", 3), ("VAE", 4)] {
+        let sound = table.lines().filter(|l| l.contains(",sound,"));
+        let found = sound.filter(|l| l.contains(claim)).count();
+        assert_eq!(found, variants, "{claim}:\n{table}");
+    }
+    succeed(at, RUN);
+    let again = std::fs::read_to_string(out.join("data/violations.csv")).expect("a table");
+    assert_eq!(again, table, "stored stages give the same numbers");
+}
