@@ -80,7 +80,6 @@ impl CertificatesConfig {
                     num_draws: 1000,
                     ..desk.hunt
                 },
-                ..desk
             },
             Tier::Paper => Self {
                 hidden: 512,
