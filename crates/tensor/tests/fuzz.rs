@@ -216,7 +216,7 @@ fn hostile_checkpoints_never_panic() {
     // Changes that leave a file valid (another number of the same size, more space) must exist,
     // or the mutations are so wild that nothing behind the parser is reached.
     assert!(loaded * 1000 > cases, "only {loaded} of {cases} files load");
-    println!(
+    eprintln!(
         "safetensors: {cases} cases, {loaded} load, {:.1} s",
         start.elapsed().as_secs_f64()
     );
