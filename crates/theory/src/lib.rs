@@ -24,6 +24,7 @@
 
 pub mod bisection;
 pub mod chi_square_mixture;
+pub mod entropy;
 pub mod error;
 pub mod evidence;
 pub mod legacy;
@@ -36,6 +37,7 @@ pub mod neyman_pearson;
 pub mod r_min;
 mod root;
 pub mod special;
+pub mod sphere;
 pub mod stats;
 pub mod tempered;
 
