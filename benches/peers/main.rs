@@ -12,6 +12,7 @@ mod optimizer;
 mod page;
 mod python;
 mod record;
+mod total_correlation;
 mod training;
 mod victim;
 
@@ -34,8 +35,8 @@ struct Arguments {
     /// Fewer rounds, for a first impression.
     #[arg(long)]
     quick: bool,
-    /// Only the parts whose name contains this: attacks, training, jacobians, optimizer, margins.
-    /// Then nothing is stored.
+    /// Only the parts whose name contains this: attacks, training, jacobians, optimizer, margins,
+    /// total-correlation. Then nothing is stored.
     #[arg(long, visible_alias = "filter", value_name = "NAME")]
     only: Option<String>,
     /// Threads of both sides.
@@ -60,12 +61,13 @@ struct Setting {
 type Measure = fn(&Setting) -> Result<Part>;
 
 /// Every part with its name.
-const PARTS: [(&str, Measure); 5] = [
+const PARTS: [(&str, Measure); 6] = [
     ("attacks", attacks::measure),
     ("training", training::measure),
     ("jacobians", jacobians::measure),
     ("optimizer", optimizer::measure),
     ("margins", margins::measure),
+    ("total-correlation", total_correlation::measure),
 ];
 
 fn main() -> Result<()> {

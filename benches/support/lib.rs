@@ -5,4 +5,5 @@
 pub mod fixtures;
 pub mod flops;
 pub mod optimizer_problem;
+pub mod pairs;
 pub mod summary;

@@ -7,6 +7,7 @@
 pub mod bounds;
 pub mod cell;
 pub mod certificate;
+pub mod decomposition;
 pub mod degradation;
 pub mod elbo;
 pub mod error;
