@@ -39,12 +39,12 @@ pub(super) fn entropy(
 ) -> f64 {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: the line above has established that the processor has the one feature that the
-        // function is compiled for.
         #[expect(
             unsafe_code,
             reason = "wider vectors for the same operations, chosen at run time"
         )]
+        // SAFETY: the processor was just found to have the one feature that the function is
+        // compiled for.
         return unsafe { entropy_avx2(options, distance, work, rng) };
     }
     entropy_with(options, distance, work, rng)
