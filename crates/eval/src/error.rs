@@ -20,6 +20,12 @@ pub enum EvalError {
     /// An attack could not be started.
     #[error(transparent)]
     Attack(#[from] vaegis_attacks::AttackError),
+    /// A data set could not be read or made.
+    #[error(transparent)]
+    Data(#[from] vaegis_data::DataError),
+    /// The tensor crate reported an error.
+    #[error(transparent)]
+    Tensor(#[from] vaegis_tensor::TensorError),
 }
 
 /// Measurements of one latent layer only.
