@@ -36,6 +36,12 @@ pub struct Options {
     pub max_evaluations: usize,
     /// Most evaluations in one line search (default 20).
     pub max_line_search: usize,
+    /// How often a row that meets the test of `factr` forgets its pairs and goes on instead
+    /// (default 0).
+    ///
+    /// An objective that was computed in f32 has plateaus: one step without a decrease says little
+    /// about the next.
+    pub stall_restarts: usize,
     /// How the history is stored (default [`Precision::F64`]).
     pub history: Precision,
 }
@@ -49,6 +55,7 @@ impl Default for Options {
             max_iterations: 1000,
             max_evaluations: 1500,
             max_line_search: 20,
+            stall_restarts: 0,
             history: Precision::F64,
         }
     }

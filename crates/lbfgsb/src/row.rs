@@ -74,6 +74,8 @@ pub(crate) struct Row {
     trials: usize,
     iterations: usize,
     evaluations: usize,
+    /// How often the pairs were forgotten for want of a decrease.
+    stalls: usize,
     /// A point better than the current one, if a search passed one over.
     better: Option<Evaluated>,
     /// What the objective's own unit is worth in the values that are handed over.
@@ -150,6 +152,7 @@ impl Row {
             trials: 0,
             iterations: 0,
             evaluations: 0,
+            stalls: 0,
             better: None,
             unit: 1.0,
         }
@@ -326,11 +329,17 @@ impl Row {
             return Some(Status::ConvergedGradient);
         }
         let magnitude = previous.abs().max(value.abs()).max(self.unit);
-        if previous - value <= f64::EPSILON * self.options.factr * magnitude {
+        let stalled = previous - value <= f64::EPSILON * self.options.factr * magnitude;
+        if stalled && (self.stalls == self.options.stall_restarts || self.history.len() == 0) {
             return Some(Status::ConvergedObjective);
         }
         if self.iterations >= self.options.max_iterations {
             return Some(Status::MaxIterations);
+        }
+        if stalled {
+            self.stalls += 1;
+            self.history.reset();
+            return self.start_search(None, workspace);
         }
         let theta = yy / sy;
         let curved = sy > f64::EPSILON * -self.slope * step;

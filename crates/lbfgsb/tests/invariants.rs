@@ -443,3 +443,30 @@ fn an_objective_in_f32_ends_cleanly_at_the_best_point() {
         }
     }
 }
+
+/// Rosenbrock's function on top of a large number: relative to it, whole stretches of the valley
+/// are flat.
+fn lifted_rosenbrock(x: &[f64], g: &mut [f64]) -> f64 {
+    1e11 + rosenbrock(x, g)
+}
+
+#[test]
+fn a_stalled_row_goes_on_as_often_as_it_may() {
+    let (lower, upper) = ([-INF; 2], [INF; 2]);
+    let solve = |stall_restarts| {
+        let options = Options {
+            stall_restarts,
+            pgtol: 0.0,
+            ..Options::default()
+        };
+        let start = [-1.2, 1.0];
+        minimize(lifted_rosenbrock, &start, &lower, &upper, &options).expect("valid")
+    };
+    let solutions: Vec<_> = (0..4).map(solve).collect();
+    assert_eq!(solutions[0].status, Status::ConvergedObjective);
+    assert!(solutions[1].evaluations > solutions[0].evaluations);
+    for pair in solutions.windows(2) {
+        assert!(pair[1].value <= pair[0].value);
+        assert!(pair[1].evaluations >= pair[0].evaluations);
+    }
+}

@@ -37,6 +37,9 @@ pub struct Lbfgs {
     pub max_iterations: usize,
     /// Evaluation cap.
     pub max_evaluations: usize,
+    /// How often a row whose objective stopped falling forgets its history and goes on: values of
+    /// an f32 network have plateaus.
+    pub stall_restarts: usize,
     /// How an L2 ball is handled.
     pub ball_mode: BallMode,
 }
@@ -49,6 +52,7 @@ impl Default for Lbfgs {
             pgtol: 1e-5,
             max_iterations: 1000,
             max_evaluations: 1500,
+            stall_restarts: 1,
             ball_mode: BallMode::Clip,
         }
     }
@@ -74,6 +78,7 @@ impl Lbfgs {
             pgtol: self.pgtol,
             max_iterations: self.max_iterations,
             max_evaluations: self.max_evaluations,
+            stall_restarts: self.stall_restarts,
             // Gradients of an f32 network carry f32 information; half the
             // history's bytes are worth more than their last digits.
             history: match oracle.options().0 {
