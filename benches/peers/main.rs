@@ -12,6 +12,7 @@ mod optimizer;
 mod page;
 mod python;
 mod record;
+mod seatbelt;
 mod total_correlation;
 mod training;
 mod victim;
@@ -36,7 +37,7 @@ struct Arguments {
     #[arg(long)]
     quick: bool,
     /// Only the parts whose name contains this: attacks, training, jacobians, optimizer, margins,
-    /// total-correlation. Then nothing is stored.
+    /// total-correlation, seatbelt. Then nothing is stored.
     #[arg(long, visible_alias = "filter", value_name = "NAME")]
     only: Option<String>,
     /// Threads of both sides.
@@ -61,13 +62,14 @@ struct Setting {
 type Measure = fn(&Setting) -> Result<Part>;
 
 /// Every part with its name.
-const PARTS: [(&str, Measure); 6] = [
+const PARTS: [(&str, Measure); 7] = [
     ("attacks", attacks::measure),
     ("training", training::measure),
     ("jacobians", jacobians::measure),
     ("optimizer", optimizer::measure),
     ("margins", margins::measure),
     ("total-correlation", total_correlation::measure),
+    ("seatbelt", seatbelt::measure),
 ];
 
 fn main() -> Result<()> {

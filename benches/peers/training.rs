@@ -20,7 +20,10 @@ const TARGET_EAGER: f64 = 1.1;
 const TARGET_COMPILED: f64 = 1.0;
 /// Largest relative difference of both sides' loss on the same noise: sums of 10⁵ f32 terms.
 const SAME_LOSS: f64 = 1e-4;
-const WARM_UP: usize = 10;
+/// Steps before anything is measured.
+pub(crate) const WARM_UP: usize = 10;
+/// Size of the data set that estimators of the aggregate posterior are told.
+pub(crate) const NUM_DATA: usize = 60_000;
 
 /// One of the two networks.
 struct Net {
@@ -59,7 +62,7 @@ fn nets() -> [Net; 2] {
 }
 
 /// Our side: a model, its optimizer and the batch.
-struct Ours {
+pub(crate) struct Ours {
     model: Box<dyn Model>,
     optimizer: Adam,
     parameters: Vec<Tensor>,
@@ -69,7 +72,8 @@ struct Ours {
 }
 
 impl Ours {
-    fn new(model: Box<dyn Model>, x: Tensor) -> Self {
+    /// A model with a fresh optimizer.
+    pub(crate) fn new(model: Box<dyn Model>, x: Tensor) -> Self {
         let trainable = model.store().trainable();
         Self {
             parameters: trainable.iter().map(|(_, p)| p.shallow_clone()).collect(),
@@ -82,7 +86,7 @@ impl Ours {
     }
 
     /// The median of the seconds of some steps.
-    fn steps(&mut self, count: usize) -> f64 {
+    pub(crate) fn steps(&mut self, count: usize) -> f64 {
         let mut seconds = Vec::with_capacity(count);
         for _ in 0..count {
             let noise = self.noise.index(self.step);
@@ -90,7 +94,7 @@ impl Ours {
             let context = StepContext {
                 step: self.step,
                 noise: &noise,
-                dataset_size: 60_000,
+                dataset_size: NUM_DATA,
             };
             let loss = self.model.loss(&self.x, None, &context).total();
             // As the trainer does: gradients are handed on, not accumulated.

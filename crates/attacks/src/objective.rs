@@ -1,21 +1,8 @@
 //! What an attack minimises, without the norm penalty, as a value that can be
 //! written to a file.
 
-use crate::AttackError;
+use crate::{AttackError, HierMode, Layers};
 use serde::{Deserialize, Serialize};
-
-/// Which latent layers enter a latent objective.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Layers {
-    /// Every layer.
-    #[default]
-    All,
-    /// The layer nearest the data.
-    Bottom,
-    /// The layer farthest from the data.
-    Top,
-}
 
 /// Order of the arguments of the Kullback-Leibler divergence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +71,9 @@ pub enum Objective {
         /// Order of the arguments.
         #[serde(default)]
         direction: Direction,
+        /// Points of the lower layers at which upper ones are compared.
+        #[serde(default, rename = "hier-mode")]
+        hier_mode: HierMode,
     },
     /// Σ_layers W₂( q(z|x+d), q(z|xᵗ) ), or its square.
     LatentW2 {
@@ -93,6 +83,9 @@ pub enum Objective {
         /// The squared distance.
         #[serde(default)]
         squared: bool,
+        /// Points of the lower layers at which upper ones are compared.
+        #[serde(default, rename = "hier-mode")]
+        hier_mode: HierMode,
     },
     /// −E_{q(z|x+d)} log p(xᵗ|z) + KL( q(z|x+d) ‖ p(z) ): minus the target's ELBO
     /// under the attacked posterior.
@@ -131,12 +124,14 @@ impl Objective {
     pub const LATENT_KL: Self = Self::LatentKl {
         layers: Layers::All,
         direction: Direction::Forward,
+        hier_mode: HierMode::Mean,
     };
 
     /// The latent 2-Wasserstein attack on all layers.
     pub const LATENT_W2: Self = Self::LatentW2 {
         layers: Layers::All,
         squared: false,
+        hier_mode: HierMode::Mean,
     };
 
     /// The output attack with one noise draw.
@@ -193,7 +188,9 @@ impl Objective {
     /// Noise draws per row and evaluation.
     pub fn num_samples(&self) -> usize {
         match *self {
-            Self::LatentKl { .. } | Self::LatentW2 { .. } => 0,
+            Self::LatentKl { hier_mode, .. } | Self::LatentW2 { hier_mode, .. } => {
+                hier_mode.num_samples()
+            }
             Self::OutputElbo { samples }
             | Self::OutputL2 { samples }
             | Self::MaxDamage { samples, .. } => samples,
@@ -207,8 +204,38 @@ impl Objective {
             Self::OutputElbo { .. } => Self::OutputElbo { samples },
             Self::OutputL2 { .. } => Self::OutputL2 { samples },
             Self::MaxDamage { variant, .. } => Self::MaxDamage { variant, samples },
-            latent => latent,
+            latent => match latent.hier_mode() {
+                Some(HierMode::Crn { .. }) => latent.with_hier_mode(HierMode::Crn { samples }),
+                _ => latent,
+            },
         }
+    }
+
+    /// How a latent objective goes through the lower layers; none for the others.
+    pub fn hier_mode(&self) -> Option<HierMode> {
+        match *self {
+            Self::LatentKl { hier_mode, .. } | Self::LatentW2 { hier_mode, .. } => Some(hier_mode),
+            Self::OutputElbo { .. } | Self::OutputL2 { .. } | Self::MaxDamage { .. } => None,
+        }
+    }
+
+    /// The same latent objective with another way through the lower layers; other objectives
+    /// stay as they are.
+    #[must_use]
+    pub fn with_hier_mode(mut self, mode: HierMode) -> Self {
+        if let Self::LatentKl { hier_mode, .. } | Self::LatentW2 { hier_mode, .. } = &mut self {
+            *hier_mode = mode;
+        }
+        self
+    }
+
+    /// The same latent objective on other layers; other objectives stay as they are.
+    #[must_use]
+    pub fn with_layers(mut self, chosen: Layers) -> Self {
+        if let Self::LatentKl { layers, .. } | Self::LatentW2 { layers, .. } = &mut self {
+            *layers = chosen;
+        }
+        self
     }
 
     /// Checks the numbers inside; [`crate::Attack::check`] calls this.
@@ -217,13 +244,20 @@ impl Objective {
     /// Zero samples where an expectation is needed.
     pub fn check(&self) -> Result<(), AttackError> {
         match self {
-            Self::OutputElbo { samples: 0 } | Self::MaxDamage { samples: 0, .. } => {
-                Err(AttackError::BadInput {
-                    name: "objective.samples",
-                    expected: "at least 1".into(),
-                    found: "0".into(),
-                })
+            Self::OutputElbo { samples: 0 }
+            | Self::MaxDamage { samples: 0, .. }
+            | Self::LatentKl {
+                hier_mode: HierMode::Crn { samples: 0 },
+                ..
             }
+            | Self::LatentW2 {
+                hier_mode: HierMode::Crn { samples: 0 },
+                ..
+            } => Err(AttackError::BadInput {
+                name: "objective.samples",
+                expected: "at least 1".into(),
+                found: "0".into(),
+            }),
             _ => Ok(()),
         }
     }

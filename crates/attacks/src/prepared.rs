@@ -2,7 +2,7 @@
 //! on the distortion is computed once.
 
 use crate::objective::Direction;
-use crate::{AttackRows, Layers, NoiseMode, Objective, Variant};
+use crate::{AttackRows, NoiseMode, Objective, Variant};
 use vaegis_dist::{DiagNormal, KlTo, W2To};
 use vaegis_nn::{LatentModel, LatentPath, Likelihood, Mode};
 use vaegis_tensor::{Kind, Noise, Tensor, no_grad};
@@ -14,8 +14,12 @@ const ROOT_FLOOR: f64 = 1e-12;
 /// What the rows are compared with.
 #[derive(Debug)]
 enum Reference {
-    /// Posteriors of the targets, one per layer that counts.
-    Posteriors(Vec<(usize, DiagNormal)>),
+    /// Target images and the posteriors of the layers that count along each chain,
+    /// batch `[N, S]`; S is 1 for the chain of means.
+    Posteriors {
+        images: Tensor,
+        laws: Vec<(usize, DiagNormal)>,
+    },
     /// Target images, `[N, C, H, W]`.
     Images(Tensor),
     /// Clean posterior and reference reconstructions `[N, 1 or S, D]`.
@@ -66,13 +70,10 @@ impl<'a> Prepared<'a> {
         };
         let eps = draw_eps(victim, &objective, &noise.child("eps"), &rows.keys);
         let reference = no_grad(|| match objective {
-            Objective::LatentKl { layers, .. } | Objective::LatentW2 { layers, .. } => {
-                let posterior = victim.posterior(target(), LatentPath::Mean, Mode::Eval);
-                let last = posterior.layers.len() - 1;
-                let counted = posterior.layers.into_iter().enumerate();
-                let counted = counted.filter(|(l, _)| counts(layers, *l, last));
-                Reference::Posteriors(counted.map(|(l, q)| (l, widened(&q))).collect())
-            }
+            Objective::LatentKl { .. } | Objective::LatentW2 { .. } => Reference::Posteriors {
+                images: target().shallow_clone(),
+                laws: chains(victim, &objective, target(), &eps),
+            },
             Objective::OutputElbo { .. } | Objective::OutputL2 { .. } => {
                 Reference::Images(target().shallow_clone())
             }
@@ -119,6 +120,10 @@ impl<'a> Prepared<'a> {
         if self.is_fresh() {
             let noise = self.noise.child("fresh").index(evaluation);
             self.eps = draw_eps(self.victim, &self.objective, &noise, &self.keys);
+            if let Reference::Posteriors { images, laws } = &mut self.reference {
+                // Both inputs of a pair go through the same noise.
+                *laws = no_grad(|| chains(self.victim, &self.objective, images, &self.eps));
+            }
         }
     }
 
@@ -127,31 +132,22 @@ impl<'a> Prepared<'a> {
     /// # Shapes
     /// x: `[n, C, H, W]`, rows: `[n]` row numbers (Int64) → `[n]`
     pub fn value(&self, x: &Tensor, rows: &Tensor) -> Tensor {
-        let posterior = |path| self.victim.posterior(x, path, Mode::Eval);
         match (&self.objective, &self.reference) {
-            (Objective::LatentKl { direction, .. }, Reference::Posteriors(targets)) => {
-                let attacked = posterior(LatentPath::Mean);
-                sum_layers(targets, |layer, target| {
-                    let (a, t) = (widened(&attacked.layers[layer]), target.index_select(rows));
-                    match direction {
-                        Direction::Forward => a.kl_to(&t),
-                        Direction::Reverse => t.kl_to(&a),
-                        Direction::Symmetric => a.kl_to(&t) + t.kl_to(&a),
-                    }
-                })
-            }
-            (Objective::LatentW2 { squared, .. }, Reference::Posteriors(targets)) => {
-                let attacked = posterior(LatentPath::Mean);
-                sum_layers(targets, |layer, target| {
-                    let attacked = widened(&attacked.layers[layer]);
-                    let w2 = attacked.w2_squared_to(&target.index_select(rows));
+            (Objective::LatentKl { direction, .. }, Reference::Posteriors { laws, .. }) => self
+                .sum_layers(x, rows, laws, |a, t| match direction {
+                    Direction::Forward => a.kl_to(t),
+                    Direction::Reverse => t.kl_to(a),
+                    Direction::Symmetric => a.kl_to(t) + t.kl_to(a),
+                }),
+            (Objective::LatentW2 { squared, .. }, Reference::Posteriors { laws, .. }) => self
+                .sum_layers(x, rows, laws, |a, t| {
+                    let w2 = a.w2_squared_to(t);
                     if *squared {
                         w2
                     } else {
                         (w2 + ROOT_FLOOR).sqrt()
                     }
-                })
-            }
+                }),
             (Objective::OutputElbo { samples }, Reference::Images(target)) => {
                 self.output_elbo(x, &target.index_select(0, rows), rows, *samples)
             }
@@ -166,7 +162,7 @@ impl<'a> Prepared<'a> {
                     reconstructions,
                 },
             ) => {
-                let attacked = posterior(LatentPath::Mean);
+                let attacked = self.victim.posterior(x, LatentPath::Mean, Mode::Eval);
                 let attacked = &attacked.layers[0];
                 let mean_source = match variant {
                     Variant::SigmaOnly => clean.mean().index_select(0, rows),
@@ -186,7 +182,25 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    /// −log p(xᵗ|z) + KL, averaged over the samples of each row.
+    /// The divergences of the layers that count, averaged over the chains of each row.
+    fn sum_layers(
+        &self,
+        x: &Tensor,
+        rows: &Tensor,
+        targets: &[(usize, DiagNormal)],
+        divergence: impl Fn(&DiagNormal, &DiagNormal) -> Tensor,
+    ) -> Tensor {
+        let eps: Vec<Tensor> = self.eps.iter().map(|e| e.index_select(0, rows)).collect();
+        let attacked = chains(self.victim, &self.objective, x, &eps);
+        let pairs = attacked.iter().zip(targets);
+        let terms = pairs.map(|((_, a), (_, t))| divergence(a, &t.index_select(rows)));
+        let sum = terms.reduce(|a, b| a + b); // [n, S]
+        sum.expect("invariant: at least one layer counts")
+            .mean_dim(1, false, None)
+    }
+
+    /// −log p(xᵗ|z) + KL, averaged over the samples of each row. With several layers the
+    /// divergence is the log-ratio at the very points at which the likelihood is taken.
     fn output_elbo(&self, x: &Tensor, target: &Tensor, rows: &Tensor, samples: usize) -> Tensor {
         let (repeated, eps) = self.repeat(x, rows, samples);
         let posterior = self
@@ -194,7 +208,11 @@ impl<'a> Prepared<'a> {
             .posterior(&repeated, LatentPath::Noise(&eps), Mode::Eval);
         let likelihood = self.victim.decode(&posterior.z, Mode::Eval);
         let log_prob = likelihood.log_prob(&repeat_rows(target, samples));
-        let kl = self.victim.kl_terms(&posterior, Mode::Eval);
+        let kl = if posterior.layers.len() == 1 {
+            self.victim.kl_terms(&posterior, Mode::Eval)
+        } else {
+            self.victim.log_ratio_terms(&posterior, Mode::Eval)
+        };
         let value = kl.iter().fold(-log_prob, |sum, term| sum + term);
         value.reshape([-1, samples as i64]).mean_dim(1, false, None)
     }
@@ -230,31 +248,44 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// A posterior in f64, whatever the network's kind.
+/// The posteriors of the layers that count, along the chain of means or along one chain per noise
+/// draw, in f64 whatever the network's kind.
 ///
 /// Near a target the terms of a divergence cancel: in f32 a KL of 10⁻³ nats moves in steps of
 /// 10⁻⁶, on which an optimizer sees no decrease long before it is done.
-fn widened(posterior: &DiagNormal) -> DiagNormal {
-    let wide = |t: &Tensor| t.to_kind(Kind::Double);
-    DiagNormal::new(wide(posterior.mean()), wide(posterior.log_scale()))
-}
-
-fn counts(layers: Layers, layer: usize, last: usize) -> bool {
-    match layers {
-        Layers::All => true,
-        Layers::Bottom => layer == 0,
-        Layers::Top => layer == last,
-    }
-}
-
-fn sum_layers(
-    targets: &[(usize, DiagNormal)],
-    term: impl Fn(usize, &DiagNormal) -> Tensor,
-) -> Tensor {
-    let terms = targets.iter().map(|(layer, target)| term(*layer, target));
-    terms
-        .reduce(|a, b| a + b)
-        .expect("invariant: at least one layer counts")
+///
+/// # Shapes
+/// x: `[n, C, H, W]`; eps: none, or one `[n, S, d_l]` per layer → batch `[n, S]`, event `[d_l]`
+fn chains(
+    victim: &dyn LatentModel,
+    objective: &Objective,
+    x: &Tensor,
+    eps: &[Tensor],
+) -> Vec<(usize, DiagNormal)> {
+    let (Objective::LatentKl { layers, .. } | Objective::LatentW2 { layers, .. }) = objective
+    else {
+        unreachable!("only latent objectives compare posteriors")
+    };
+    let samples = objective.num_samples().max(1);
+    let posterior = if eps.is_empty() {
+        victim.posterior(x, LatentPath::Mean, Mode::Eval)
+    } else {
+        let flat: Vec<Tensor> = eps.iter().map(|e| e.flatten(0, 1)).collect();
+        let x = repeat_rows(x, samples);
+        victim.posterior(&x, LatentPath::Noise(&flat), Mode::Eval)
+    };
+    let num_layers = posterior.layers.len();
+    let per_row = |t: &Tensor| t.to_kind(Kind::Double).unflatten(0, [-1, samples as i64]);
+    let counted = posterior.layers.iter().enumerate();
+    counted
+        .filter(|(l, _)| layers.contains(*l, num_layers))
+        .map(|(l, law)| {
+            (
+                l,
+                DiagNormal::new(per_row(law.mean()), per_row(law.log_scale())),
+            )
+        })
+        .collect()
 }
 
 /// ‖·‖₂ over the last axis with a finite gradient at zero.

@@ -1,6 +1,6 @@
 //! The rows of one batch of attacks.
 
-use crate::{AttackError, Objective};
+use crate::{AttackError, Layers, Objective};
 use vaegis_nn::LatentModel;
 use vaegis_tensor::Tensor;
 
@@ -119,6 +119,15 @@ impl AttackRows {
                 "target",
                 format!("a target for {}", objective.name()),
                 "none".into(),
+            );
+        }
+        let num_layers = victim.latent_sizes().len();
+        let largest = objective.layers().and_then(Layers::largest);
+        if let Some(largest) = largest.filter(|&largest| largest > num_layers) {
+            return bad(
+                "objective.layers",
+                format!("layer numbers up to {num_layers}"),
+                largest.to_string(),
             );
         }
         for (name, values) in [("lambda", &self.lambda), ("radius", &self.radius)] {

@@ -112,6 +112,7 @@ fn linear_gaussian_attacks_reach_the_global_optimum() {
             Objective::LatentW2 {
                 layers: Default::default(),
                 squared: true,
+                hier_mode: Default::default(),
             },
             LatentDistance::W2Squared,
         ),

@@ -34,10 +34,21 @@ pub struct LatentUsage {
 /// # Shapes
 /// x: `[N, C, H, W]`
 pub fn usage(model: &dyn LatentModel, x: &Tensor) -> LatentUsage {
+    usage_of_layer(model, x, 0)
+}
+
+/// Usage of one layer (0 is nearest the data) along the chain of means.
+///
+/// # Shapes
+/// x: `[N, C, H, W]`
+///
+/// # Panics
+/// If there is no such layer.
+pub fn usage_of_layer(model: &dyn LatentModel, x: &Tensor, layer: usize) -> LatentUsage {
     no_grad(|| {
         let passes: Vec<(Tensor, Tensor)> = in_parts(x, 1024, |_, part| {
             let posterior = model.posterior(part, LatentPath::Mean, Mode::Eval);
-            let layer = &posterior.layers[0];
+            let layer = &posterior.layers[layer];
             vec![(
                 layer.mean().to_kind(Kind::Double),
                 layer.scale().to_kind(Kind::Double),

@@ -17,7 +17,7 @@ fn tolerance(kind: Kind) -> f64 {
 /// `build` makes the model with initial weights drawn from the given seed. The
 /// laws: shapes; the loss is the weighted sum of its terms; the terms `recon`
 /// and `kl` are the likelihood and the divergence along the same noise; a
-/// gradient reaches mean and scale of every layer through the sample; the same
+/// gradient reaches mean and scale of every layer; the same
 /// seed gives the same loss and other noise another; saved weights give the same
 /// model; in [`Mode::Eval`] rows are independent and buffers stay.
 ///
@@ -122,8 +122,13 @@ fn check_shapes<M: LatentModel + ?Sized>(model: &M, x: &Tensor) {
         );
         assert_eq!(likelihood.mean().size(), x.size(), "likelihood mean");
         assert_eq!(likelihood.log_prob(x).size(), [batch], "log likelihood");
-        for kl in model.kl_terms(&posterior, mode) {
-            assert_eq!(kl.size(), [batch], "divergence of a layer");
+        let divergences = model.kl_terms(&posterior, mode);
+        let ratios = model.log_ratio_terms(&posterior, mode);
+        for terms in [divergences, ratios] {
+            assert_eq!(terms.len(), sizes.len(), "one divergence per layer");
+            for kl in terms {
+                assert_eq!(kl.size(), [batch], "divergence of a layer");
+            }
         }
     }
     let (low, high) = model.bounds();
@@ -178,11 +183,16 @@ fn check_reparameterization<M: LatentModel + ?Sized>(model: &M, x: &Tensor) {
     let eps = latent_noise(model, x, &noise(2));
     let posterior = model.posterior(x, LatentPath::Noise(&eps), Mode::Eval);
     let log_prob = model.decode(&posterior.z, Mode::Eval).log_prob(x).sum(None);
+    let kl = model.kl_terms(&posterior, Mode::Eval);
+    let elbo = kl
+        .iter()
+        .fold(log_prob.shallow_clone(), |sum, term| sum - term.sum(None));
     for (l, layer) in posterior.layers.iter().enumerate() {
+        // A likelihood may read the layer nearest the data alone; the bound reads all.
+        let output = if l == 0 { &log_prob } else { &elbo };
         for (what, tensor) in [("mean", layer.mean()), ("log scale", layer.log_scale())] {
             // A retained graph: the layers share it.
-            let inputs = [tensor];
-            let slope = Tensor::run_backward(&[&log_prob], &inputs, true, false).remove(0);
+            let slope = Tensor::run_backward(&[output], &[tensor], true, false).remove(0);
             let size = slope.abs().max().double_value(&[]);
             assert!(
                 size > 0.0 && size.is_finite(),

@@ -27,4 +27,4 @@ pub use lipschitz::{NetworkPath, NetworkPaths, ScalePath};
 pub use mlp::{Mlp, MlpSpec};
 pub use model::{LatentModel, LatentPath, Mode, Posterior, Replica};
 pub use norm::BatchNorm;
-pub use objective::{LossTerm, LossTerms, Objective, StepContext};
+pub use objective::{LossTerm, LossTerms, Objective, Opponent, StepContext};

@@ -1,7 +1,7 @@
 //! What attacks and evaluation need of a latent-variable model.
 
 use crate::{Likelihood, NetworkPaths};
-use vaegis_dist::DiagNormal;
+use vaegis_dist::{DiagNormal, Distribution as _, Reparameterize as _};
 use vaegis_tensor::{ParamStore, Tensor};
 
 /// Whether a pass trains (batch statistics) or evaluates (running statistics).
@@ -22,6 +22,22 @@ pub enum LatentPath<'a> {
     /// z = μ + σ ⊙ ε with the given ε, one `[B, d_l]` tensor per layer, layer 1
     /// (nearest the data) first.
     Noise(&'a [Tensor]),
+}
+
+impl LatentPath<'_> {
+    /// The point of this path in one layer (0 is nearest the data).
+    ///
+    /// # Shapes
+    /// result: `[B, d_l]`
+    ///
+    /// # Panics
+    /// If there is noise for fewer layers.
+    pub fn point(&self, layer: usize, posterior: &DiagNormal) -> Tensor {
+        match self {
+            Self::Mean => posterior.mean().shallow_clone(),
+            Self::Noise(eps) => posterior.from_noise(&eps[layer]),
+        }
+    }
 }
 
 /// The encoder's answer to a batch of inputs.
@@ -65,8 +81,9 @@ pub trait LatentModel {
     /// z: one `[B, d_l]` per layer → likelihood over `[B, C, H, W]`
     fn decode(&self, z: &[Tensor], mode: Mode) -> Likelihood;
 
-    /// What each layer contributes to KL(q(z|x) ‖ p(z)): closed form for the
-    /// only layer of a flat model, log-ratio along the path where there is none.
+    /// What each layer contributes to KL(q(z|x) ‖ p(z)): closed form where it is exact (the only
+    /// layer of a flat model), log-ratio along the path where there is none. The expectation over
+    /// the path is the divergence itself, whatever form a model trains with.
     ///
     /// # Shapes
     /// result: one `[B]` per layer, in nats
@@ -85,6 +102,36 @@ pub trait LatentModel {
     /// model is not fully connected with one latent layer.
     fn network_paths(&self) -> Option<NetworkPaths> {
         None
+    }
+
+    /// p(zˡ | zˡ⁺¹) of each layer at the points of a path; N(0, I) for the layer farthest from the
+    /// data. Models with several layers give their own.
+    ///
+    /// # Shapes
+    /// z: one `[B, d_l]` per layer → one law per layer, each `[B] + [d_l]`
+    ///
+    /// # Panics
+    /// If there are several layers and the model does not say how they depend on each other.
+    fn priors(&self, z: &[Tensor], _mode: Mode) -> Vec<DiagNormal> {
+        assert_eq!(z.len(), 1, "a model with several layers has its own priors");
+        vec![DiagNormal::standard(
+            &z[0].size(),
+            z[0].kind(),
+            z[0].device(),
+        )]
+    }
+
+    /// log q(zˡ | …) − log p(zˡ | zˡ⁺¹) of each layer at the points of the path: exact importance
+    /// weights, and in expectation over the path the KL divergence.
+    ///
+    /// # Shapes
+    /// result: one `[B]` per layer, in nats
+    fn log_ratio_terms(&self, posterior: &Posterior, mode: Mode) -> Vec<Tensor> {
+        let priors = self.priors(&posterior.z, mode);
+        let layers = posterior.layers.iter().zip(&priors).zip(&posterior.z);
+        layers
+            .map(|((q, p), z)| q.log_prob(z) - p.log_prob(z))
+            .collect()
     }
 
     /// The mean reconstruction g(μ(x)).

@@ -18,6 +18,8 @@ pub struct LossTerm {
 pub struct LossTerms {
     /// The terms in the order in which they are logged.
     pub terms: Vec<LossTerm>,
+    /// Terms of the opponent's own loss, for an objective that has one.
+    pub opponent: Vec<LossTerm>,
 }
 
 impl LossTerms {
@@ -32,7 +34,19 @@ impl LossTerms {
         self
     }
 
-    /// The scalar that is minimized.
+    /// Appends a term to the opponent's loss. Its value must be cut off from the parameters of
+    /// the model, and the names of both losses must differ.
+    #[must_use]
+    pub fn with_opponent(mut self, name: &'static str, weight: f64, value: Tensor) -> Self {
+        self.opponent.push(LossTerm {
+            name,
+            value,
+            weight,
+        });
+        self
+    }
+
+    /// The scalar that is minimized, without the opponent's terms.
     ///
     /// # Panics
     /// If there is no term.
@@ -65,6 +79,27 @@ impl StepContext<'_> {
     }
 }
 
+/// Parameters that are trained against the model, by their own Adam on their own loss.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Opponent {
+    /// Path below which its parameters live; the model's loss does not move them.
+    pub prefix: &'static str,
+    /// Constant learning rate.
+    pub lr: f64,
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+}
+
+impl Opponent {
+    /// Whether a parameter of this name is the opponent's.
+    pub fn owns(&self, name: &str) -> bool {
+        name.strip_prefix(self.prefix)
+            .is_some_and(|rest| rest.starts_with('.'))
+    }
+}
+
 /// Something that can be trained by gradient descent.
 pub trait Objective {
     /// The terms of the loss on one batch, with gradient.
@@ -75,4 +110,9 @@ pub trait Objective {
 
     /// Parameters and buffers.
     fn params(&self) -> &ParamStore;
+
+    /// Who is trained against this objective on [`LossTerms::opponent`]; nobody by default.
+    fn opponent(&self) -> Option<Opponent> {
+        None
+    }
 }

@@ -11,6 +11,7 @@ mod config;
 mod error;
 mod metrics;
 mod observer;
+mod players;
 mod resume;
 mod trainer;
 mod window;

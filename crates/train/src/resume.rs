@@ -10,10 +10,10 @@ use vaegis_core::codec::{
 };
 use vaegis_core::config::validated;
 use vaegis_tensor::checkpoint::{self, Limits};
-use vaegis_tensor::optim::Optimizer;
 use vaegis_tensor::schedule::Plateau;
 use vaegis_tensor::{ParamStore, Tensor};
 
+use crate::players::Players;
 use crate::window::Sums;
 use crate::{TrainConfig, TrainError};
 
@@ -83,10 +83,10 @@ impl RunFolder {
         config: &TrainConfig,
         state: &State,
         params: &ParamStore,
-        optimizer: &dyn Optimizer,
+        players: &Players,
     ) -> Result<(), TrainError> {
         let model = params.named_tensors();
-        let moments = optimizer.state();
+        let moments = players.state();
         refuse_non_finite(&model, state.step)?;
         refuse_non_finite(&moments, state.step)?;
         let meta = serde_json::json!({ "step": state.step });
@@ -109,7 +109,7 @@ impl RunFolder {
         config: &TrainConfig,
         identity: &Identity,
         params: &ParamStore,
-        optimizer: &mut dyn Optimizer,
+        players: &mut Players,
     ) -> Result<Option<State>, TrainError> {
         recover_folder(&self.checkpoint)?;
         if !self.checkpoint.exists() {
@@ -149,8 +149,8 @@ impl RunFolder {
         let (model, _) = checkpoint::load(&self.checkpoint.join(MODEL_FILE), Limits::default())?;
         let (moments, _) =
             checkpoint::load(&self.checkpoint.join(OPTIMIZER_FILE), Limits::default())?;
-        // The optimizer refuses a wrong shape before the parameters are touched.
-        optimizer.load_state(&moments)?;
+        // The optimizers refuse a wrong shape before the parameters are touched.
+        players.load_state(&moments)?;
         params.copy_from(&model)?;
         Ok(Some(state))
     }

@@ -8,13 +8,13 @@ use vaegis_core::SeedTree;
 use vaegis_core::codec::JsonlWriter;
 use vaegis_core::config::validated;
 use vaegis_data::{Batch, BatchPlan, Dataset, Prefetcher};
-use vaegis_nn::{Objective, StepContext};
-use vaegis_tensor::optim::Optimizer;
+use vaegis_nn::{LossTerm, Objective, StepContext};
 use vaegis_tensor::schedule::{Plateau, Schedule};
 use vaegis_tensor::{Noise, Tensor, clip, convert};
 
 use crate::config::ScheduleConfig;
 use crate::observer::{Flow, Observer, Progress};
+use crate::players::{Players, gradients};
 use crate::resume::{Identity, RunFolder, State};
 use crate::window::Window;
 use crate::{MetricRecord, NamedValues, TrainConfig, TrainError};
@@ -53,7 +53,7 @@ pub struct Trainer<'a> {
     plan: BatchPlan,
     schedule: Schedule,
     total_steps: u64,
-    optimizer: Box<dyn Optimizer>,
+    players: Players,
     plateau: Option<Plateau>,
     window: Window,
     folder: Option<RunFolder>,
@@ -118,7 +118,7 @@ impl<'a> Trainer<'a> {
             plan,
             schedule: config.schedule_over(total_steps),
             total_steps,
-            optimizer: config.optimizer_over(model.params().trainable()),
+            players: Players::new(model, &config),
             plateau: match config.schedule {
                 ScheduleConfig::Plateau(plateau) => Some(Plateau::new(config.lr, plateau)),
                 _ => None,
@@ -231,46 +231,31 @@ impl<'a> Trainer<'a> {
             dataset_size: self.data.len(),
         };
         let terms = self.model.loss(&x, labels.as_ref(), &context);
-        // The means serve the total and the log alike.
-        let means: Vec<Tensor> = terms.terms.iter().map(|t| t.value.mean(None)).collect();
-        let weighted = means
-            .iter()
-            .zip(&terms.terms)
-            .map(|(mean, term)| mean * term.weight);
-        let total = weighted
-            .reduce(|a, b| a + b)
-            .expect("invariant: a loss has at least one term");
-        let parameters: Vec<&Tensor> = self
-            .optimizer
-            .parameters()
-            .iter()
-            .map(|(_, tensor)| tensor)
-            .collect();
-        // Gradients are returned instead of accumulated, so there is nothing to set to zero.
-        let gradients = Tensor::f_run_backward(&[&total], &parameters, false, false)
-            .map_err(vaegis_tensor::TensorError::from)?;
+        // The means serve the totals and the log alike.
+        let own = Means::of(&terms.terms);
+        let theirs = Means::of(&terms.opponent);
+        let total = own.total.expect("invariant: a loss has at least one term");
+        let gradients = gradients(&*self.players.model, &total)?;
+        let opponents = self.players.opponent_gradients(theirs.total.as_ref())?;
         let lr = match &self.plateau {
             Some(plateau) => plateau.lr(),
             None => self.schedule.lr(self.config.lr, self.step),
         };
-        self.optimizer.set_lr(lr);
+        let optimizer = &mut self.players.model;
+        optimizer.set_lr(lr);
         let norm = self.config.clip_norm.map(|limit| {
             let norm = clip::global_norm(&gradients);
             let scale = clip::clip_scale(&norm, limit);
-            self.optimizer.apply(&gradients, Some(&scale));
+            optimizer.apply(&gradients, Some(&scale));
             norm
         });
         if norm.is_none() {
-            self.optimizer.apply(&gradients, None);
+            optimizer.apply(&gradients, None);
         }
-        self.window.push(
-            self.step,
-            batch.indices,
-            &terms,
-            &means,
-            &total,
-            norm.as_ref(),
-        )?;
+        self.players.move_opponent(&opponents);
+        let columns = own.columns.into_iter().chain(theirs.columns).collect();
+        self.window
+            .push(self.step, batch.indices, columns, &total, norm.as_ref())?;
         self.step += 1;
         Ok(())
     }
@@ -298,7 +283,7 @@ impl<'a> Trainer<'a> {
         let Some((loss, terms)) = self.window.take_means() else {
             return Ok(());
         };
-        let (step, epoch, lr) = (self.step, self.progress().epoch, self.optimizer.lr());
+        let (step, epoch, lr) = (self.step, self.progress().epoch, self.players.model.lr());
         let record = MetricRecord {
             step,
             epoch,
@@ -340,7 +325,7 @@ impl<'a> Trainer<'a> {
             epoch_loss: self.epoch_loss,
             metrics_bytes: folder.metrics_bytes(metrics)?,
         };
-        folder.save(&self.config, &state, self.model.params(), &*self.optimizer)?;
+        folder.save(&self.config, &state, self.model.params(), &self.players)?;
         self.saved_step = Some(self.step);
         self.saved_at = Instant::now();
         let (progress, path) = (self.progress(), folder.checkpoint().to_owned());
@@ -356,7 +341,7 @@ impl<'a> Trainer<'a> {
             return Ok(());
         };
         let params = self.model.params();
-        let state = folder.load(&self.config, &self.identity, params, &mut *self.optimizer)?;
+        let state = folder.load(&self.config, &self.identity, params, &mut self.players)?;
         let Some(state) = state else {
             self.metrics = Some(folder.open_metrics(0)?);
             return Ok(());
@@ -386,6 +371,24 @@ impl<'a> Trainer<'a> {
             epoch: self.step.saturating_sub(1) / num_batches,
             epochs: self.config.epochs,
         }
+    }
+}
+
+/// The batch means of some terms, and their weighted sum.
+struct Means {
+    columns: Vec<(&'static str, Tensor)>,
+    total: Option<Tensor>,
+}
+
+impl Means {
+    fn of(terms: &[LossTerm]) -> Self {
+        let columns: Vec<_> = terms.iter().map(|t| (t.name, t.value.mean(None))).collect();
+        let weighted = columns
+            .iter()
+            .zip(terms)
+            .map(|((_, mean), t)| mean * t.weight);
+        let total = weighted.reduce(|a, b| a + b);
+        Self { columns, total }
     }
 }
 

@@ -5,7 +5,6 @@
 //! up in f64 in the order of the steps, so that sums do not depend on when that happened.
 
 use serde::{Deserialize, Serialize};
-use vaegis_nn::LossTerms;
 use vaegis_tensor::{Tensor, convert};
 
 use crate::{NamedValues, TrainError};
@@ -57,15 +56,14 @@ impl Window {
         &mut self,
         step: u64,
         indices: Vec<usize>,
-        terms: &LossTerms,
-        means: &[Tensor],
+        terms: Vec<(&'static str, Tensor)>,
         total: &Tensor,
         grad_norm: Option<&Tensor>,
     ) -> Result<(), TrainError> {
-        let term_names = terms.terms.iter().map(|t| t.name);
+        let (term_names, means): (Vec<&str>, Vec<Tensor>) = terms.into_iter().unzip();
         let found = ["loss"]
             .into_iter()
-            .chain(term_names)
+            .chain(term_names.iter().copied())
             .chain(grad_norm.map(|_| GRAD_NORM));
         if self.sums.names.is_empty() {
             self.sums.names = found.map(str::to_owned).collect();
@@ -78,7 +76,7 @@ impl Window {
             });
         }
         let columns: Vec<Tensor> = std::iter::once(total)
-            .chain(means)
+            .chain(&means)
             .chain(grad_norm)
             .map(|value| value.detach())
             .collect();

@@ -1,8 +1,11 @@
 //! One enum of all model configurations, and the model that belongs to one.
 
+use crate::beta_tcvae::{BetaTcvae, BetaTcvaeConfig};
+use crate::factor_vae::{FactorVae, FactorVaeConfig};
 use crate::lipschitz_vae::{self, LipschitzVae, LipschitzVaeConfig};
+use crate::seatbelt::{Seatbelt, SeatbeltConfig};
 use crate::vae::{Vae, VaeConfig};
-use crate::{ZooError, vae};
+use crate::{ZooError, beta_tcvae, factor_vae, seatbelt, vae};
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use vaegis_core::config::Validate;
@@ -37,6 +40,12 @@ pub enum ModelConfig {
     Vae(VaeConfig),
     /// Lipschitz constants chosen before training.
     LipschitzVae(LipschitzVaeConfig),
+    /// The β-TCVAE: one layer, its total correlation weighted by β.
+    BetaTcvae(BetaTcvaeConfig),
+    /// The Seatbelt-VAE: several layers, the total correlation of the top one weighted by β.
+    Seatbelt(SeatbeltConfig),
+    /// The FactorVAE: total correlation by a discriminator.
+    FactorVae(FactorVaeConfig),
 }
 
 impl ModelConfig {
@@ -45,6 +54,9 @@ impl ModelConfig {
         match self {
             Self::Vae(_) => vae::FAMILY,
             Self::LipschitzVae(_) => lipschitz_vae::FAMILY,
+            Self::BetaTcvae(_) => beta_tcvae::FAMILY,
+            Self::Seatbelt(_) => seatbelt::FAMILY,
+            Self::FactorVae(_) => factor_vae::FAMILY,
         }
     }
 }
@@ -60,6 +72,9 @@ impl Validate for ModelConfig {
         match self {
             Self::Vae(config) => config.violations(),
             Self::LipschitzVae(config) => config.violations(),
+            Self::BetaTcvae(config) => config.violations(),
+            Self::Seatbelt(config) => config.violations(),
+            Self::FactorVae(config) => config.violations(),
         }
     }
 }
@@ -73,6 +88,9 @@ pub fn build(config: &ModelConfig, store: &ParamStore) -> Result<Box<dyn Model>,
     match config {
         ModelConfig::Vae(config) => Ok(Box::new(Vae::new(config, store)?)),
         ModelConfig::LipschitzVae(config) => Ok(Box::new(LipschitzVae::new(config, store)?)),
+        ModelConfig::BetaTcvae(config) => Ok(Box::new(BetaTcvae::new(config, store)?)),
+        ModelConfig::Seatbelt(config) => Ok(Box::new(Seatbelt::new(config, store)?)),
+        ModelConfig::FactorVae(config) => Ok(Box::new(FactorVae::new(config, store)?)),
     }
 }
 

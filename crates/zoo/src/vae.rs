@@ -2,13 +2,13 @@
 //! convolutional nets, with the offset τ on the encoder's standard deviation.
 
 mod config;
-mod network;
 
-pub use config::{Heads, NetworkConfig, VaeConfig};
+pub use config::VaeConfig;
 
 use crate::config::{Model, ModelConfig, replica, require_valid};
 use crate::error::ZooError;
-use network::{Decoder, Encoder};
+pub use crate::network::LOG_SIGMA_RANGE;
+use crate::network::{Decoder, Encoder, NetShape, NetworkConfig, gaussian};
 use vaegis_dist::{DiagNormal, Reparameterize};
 use vaegis_nn::lipschitz::mean_lipschitz;
 use vaegis_nn::{
@@ -19,10 +19,6 @@ use vaegis_tensor::{ParamStore, Tensor};
 
 /// Name of this family in configuration files.
 pub(crate) const FAMILY: &str = "vae";
-
-/// Range of the encoder's log σ. Divergences of attacked posteriors reach 10⁹,
-/// so σ may get small, but e⁻¹² is still far from where f32 loses its square.
-pub const LOG_SIGMA_RANGE: (f64, f64) = (-12.0, 6.0);
 
 /// A VAE with prior N(0, I), posterior N(μ(x), diag σ(x)²) and one of the
 /// likelihoods of [`vaegis_nn::LikelihoodKind`].
@@ -52,9 +48,14 @@ impl Vae {
     pub fn new(config: &VaeConfig, store: &ParamStore) -> Result<Self, ZooError> {
         require_valid(FAMILY, config)?;
         let root = store.root();
+        let shape = NetShape {
+            input: config.input,
+            network: &config.network,
+            init: config.init,
+        };
         Ok(Self {
-            encoder: Encoder::new(&root, config)?,
-            decoder: Decoder::new(&root, config)?,
+            encoder: Encoder::new(&root, &shape, config.latent)?,
+            decoder: Decoder::new(&root, &shape, config.latent)?,
             config: config.clone(),
             store: store.clone(),
         })
@@ -70,15 +71,15 @@ impl Vae {
     /// # Shapes
     /// x: `[B, C, H, W]` → batch `[B]`, event `[d_z]`
     pub fn encode(&self, x: &Tensor, mode: Mode) -> DiagNormal {
-        let (mu, s) = self.encoder.forward(x, mode);
-        let (low, high) = LOG_SIGMA_RANGE;
-        let mut log_sigma = s.clamp(low, high);
-        if self.config.tau > 0.0 {
-            // log(τ + eˢ) without leaving log space.
-            let log_tau = log_sigma.full_like(self.config.tau.ln());
-            log_sigma = log_sigma.logaddexp(&log_tau);
+        let posterior = gaussian(self.encoder.forward(x, mode));
+        if self.config.tau == 0.0 {
+            return posterior;
         }
-        DiagNormal::new(mu, log_sigma)
+        // log(τ + eˢ) without leaving log space.
+        let log_sigma = posterior.log_scale();
+        let log_tau = log_sigma.full_like(self.config.tau.ln());
+        let log_sigma = log_sigma.logaddexp(&log_tau);
+        DiagNormal::new(posterior.mean().shallow_clone(), log_sigma)
     }
 }
 
@@ -105,10 +106,7 @@ impl LatentModel for Vae {
 
     fn posterior(&self, x: &Tensor, path: LatentPath<'_>, mode: Mode) -> Posterior {
         let layer = self.encode(x, mode);
-        let z = match path {
-            LatentPath::Mean => layer.mean().shallow_clone(),
-            LatentPath::Noise(eps) => layer.from_noise(&eps[0]),
-        };
+        let z = path.point(0, &layer);
         Posterior {
             layers: vec![layer],
             z: vec![z],

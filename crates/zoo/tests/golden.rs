@@ -1,5 +1,5 @@
 //! Forward pass, loss and gradients against PyTorch on the same weights; see
-//! `golden/vae.py`.
+//! `golden/vae.py` and `golden/seatbelt.py`.
 
 use std::path::{Path, PathBuf};
 use vaegis_core::seed::SeedTree;
@@ -8,7 +8,10 @@ use vaegis_tensor::autograd::gradient;
 use vaegis_tensor::checkpoint::{self, Limits};
 use vaegis_tensor::{Device, Kind, Noise, ParamStore, Tensor};
 use vaegis_zoo::weights::{from_checkpoint, load_weights, metadata};
-use vaegis_zoo::{ModelConfig, NetworkConfig, Vae, VaeConfig, ZooError, build};
+use vaegis_zoo::{
+    KlLower, ModelConfig, NetworkConfig, PosteriorKind, Seatbelt, SeatbeltConfig, Vae, VaeConfig,
+    ZooError, build,
+};
 
 /// Both sides compute in f64 and sum in different orders.
 const TOLERANCE: f64 = 1e-11;
@@ -101,6 +104,62 @@ fn passes_losses_and_gradients_agree_with_pytorch() {
         let loss = (recon + kl * config.beta).mean(None);
         assert_close("loss", &loss.unsqueeze(0), golden.get("loss"));
 
+        let parameters = store.trainable();
+        let inputs: Vec<&Tensor> = parameters.iter().map(|(_, tensor)| tensor).collect();
+        for ((name, _), slope) in parameters.iter().zip(gradient(&loss, &inputs)) {
+            assert_close(name, &slope, golden.get(&format!("g.{name}")));
+        }
+        for (name, tensor) in store.named_tensors() {
+            if name.contains("running") {
+                assert_close(&name, &tensor, golden.get(&format!("after.{name}")));
+            }
+        }
+    }
+}
+
+fn seatbelt(posterior: PosteriorKind, free_bits: f64) -> SeatbeltConfig {
+    SeatbeltConfig {
+        input: [1, 3, 4],
+        layers: 3,
+        z_sizes: vec![5, 4, 3],
+        h_sizes: vec![8, 6],
+        beta: 4.0,
+        posterior,
+        free_bits: Some(free_bits),
+        network: NetworkConfig::mlp(&[9, 8]),
+        ..SeatbeltConfig::default()
+    }
+}
+
+/// Size of the data set in `golden/seatbelt.py`.
+const DATASET_SIZE: usize = 1000;
+
+#[test]
+fn seatbelt_losses_and_gradients_agree_with_pytorch() {
+    for (name, config) in [
+        ("seatbelt-up", seatbelt(PosteriorKind::BottomUp, 0.05)),
+        (
+            "seatbelt-down",
+            SeatbeltConfig {
+                kl_lower: KlLower::Analytic,
+                ..seatbelt(PosteriorKind::TopDown, 0.0)
+            },
+        ),
+    ] {
+        let golden = Golden::load(name);
+        let store = store(Kind::Double);
+        let model = Seatbelt::new(&config, &store).expect("valid");
+        load_weights(&store, &golden.below("w.")).expect("a PyTorch state_dict fits");
+        let eps: Vec<Tensor> = (0..3)
+            .map(|l| golden.get(&format!("eps.{l}")).shallow_clone())
+            .collect();
+        let terms = model.loss_along(golden.get("x"), &eps, DATASET_SIZE);
+        for term in &terms.terms {
+            let mean = term.value.mean(None).reshape([1]);
+            assert_close(term.name, &mean, golden.get(term.name));
+        }
+        let loss = terms.total();
+        assert_close("loss", &loss.reshape([1]), golden.get("loss"));
         let parameters = store.trainable();
         let inputs: Vec<&Tensor> = parameters.iter().map(|(_, tensor)| tensor).collect();
         for ((name, _), slope) in parameters.iter().zip(gradient(&loss, &inputs)) {

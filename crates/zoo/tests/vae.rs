@@ -1,7 +1,10 @@
 //! The VAE family: laws of latent-variable models, identities in β, and finite
 //! differences of every term of the loss.
 
+mod common;
+
 use approx::assert_relative_eq;
+use common::{check_differences, store};
 use vaegis_core::seed::SeedTree;
 use vaegis_nn::laws::check_latent_model;
 use vaegis_nn::{
@@ -9,43 +12,21 @@ use vaegis_nn::{
     StepContext,
 };
 use vaegis_tensor::autograd::{frobenius_norms, gradient, per_example_jacobian, spectral_norms};
-use vaegis_tensor::{Device, Kind, Noise, ParamStore, Tensor, no_grad};
+use vaegis_tensor::{Device, Kind, Noise, Tensor, no_grad};
 use vaegis_zoo::{Heads, ModelConfig, NetworkConfig, Vae, VaeConfig, build};
 
 /// f64 identities of sums with some hundred terms.
 const ROUNDING: f64 = 1e-11;
-/// Half widths of central differences in f64; truncation and rounding stay below
-/// 1e-7 for losses of order 10³.
-const STEPS: [f64; 3] = [1e-5, 1e-6, 1e-7];
-/// Relative error that the specification allows.
-const DIFFERENCES: f64 = 1e-5;
-
-fn store(kind: Kind, seed: u64) -> ParamStore {
-    let noise = Noise::portable(SeedTree::new(seed).child("init"));
-    ParamStore::new(kind, Device::Cpu, noise)
-}
-
 fn model(config: &VaeConfig) -> Vae {
     Vae::new(config, &store(Kind::Double, 1)).expect("valid")
 }
 
 fn images(config: &VaeConfig, batch: i64) -> Tensor {
-    let [c, h, w] = config.input;
-    let noise = Noise::portable(SeedTree::new(9).child("images"));
-    noise.uniform(&[batch, c, h, w], Kind::Double, Device::Cpu)
+    common::images(config.input, batch)
 }
 
 fn loss(model: &Vae, x: &Tensor) -> LossTerms {
-    let noise = Noise::portable(SeedTree::new(4));
-    model.loss(
-        x,
-        None,
-        &StepContext {
-            step: 0,
-            noise: &noise,
-            dataset_size: 100,
-        },
-    )
+    common::loss_of(model, x, 100)
 }
 
 fn small() -> VaeConfig {
@@ -163,35 +144,6 @@ fn permuting_the_batch_permutes_the_terms() {
     };
     let difference = kl(&x.index_select(0, &order)) - kl(&x).index_select(0, &order);
     assert!(difference.abs().max().double_value(&[]) < ROUNDING);
-}
-
-/// Compares the gradient of the sum of `f` with central differences in `at`,
-/// at up to `num_probes` entries.
-fn check_differences(what: &str, f: &dyn Fn() -> Tensor, at: &Tensor, num_probes: usize) {
-    let found = gradient(&f().sum(None), &[at]).remove(0).flatten(0, -1);
-    let stride = (at.numel() / num_probes).max(1);
-    for index in (0..at.numel() as i64).step_by(stride) {
-        let value = |shift: f64| {
-            no_grad(|| {
-                let mut entry = at.flatten(0, -1).narrow(0, index, 1);
-                entry += shift;
-                let value = f().sum(None).double_value(&[]);
-                entry -= shift;
-                value
-            })
-        };
-        let found = found.double_value(&[index]);
-        // A rectifier's kink inside the interval spoils a difference; a wrong
-        // slope disagrees at every step.
-        let agrees = |step: f64| {
-            let expected = (value(step) - value(-step)) / (2.0 * step);
-            (found - expected).abs() < DIFFERENCES * expected.abs().max(1.0)
-        };
-        assert!(
-            STEPS.into_iter().any(agrees),
-            "{what} at {index}: {found} at no step"
-        );
-    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use vaegis_core::config::{Checks, Validate};
 use vaegis_core::error::Violation;
-use vaegis_data::{Dataset, OpenOptions, Split, Subset, registry};
+use vaegis_data::{Dataset, Mapped, OpenOptions, Split, Step, Subset, registry};
 use vaegis_nn::LatentModel;
 use vaegis_train::TrainConfig;
 use vaegis_zoo::ModelConfig;
@@ -61,6 +61,9 @@ pub struct DatasetConfig {
     /// Distance of the centers of `blobs` from the origin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub separation: Option<f32>,
+    /// Lowest and highest value after scaling; the set's own range where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<(f32, f32)>,
 }
 
 fn is_zero(seed: &u64) -> bool {
@@ -89,6 +92,7 @@ impl DatasetConfig {
             classes: None,
             dimension: None,
             separation: None,
+            range: None,
         }
     }
 
@@ -108,7 +112,10 @@ impl DatasetConfig {
         };
         let set = vaegis_data::open(&self.name, root, split, &options)
             .with_context(|| format!("opening the data set {:?}", self.name))?;
-        let set: Arc<dyn Dataset> = Arc::from(set);
+        let mut set: Arc<dyn Dataset> = Arc::from(set);
+        if let Some((low, high)) = self.range {
+            set = Arc::new(Mapped::new(set, vec![Step::Range { low, high }])?);
+        }
         let limit = match split {
             Split::Train => self.train_items,
             Split::Test => self.test_items,
@@ -176,6 +183,14 @@ impl Validate for DatasetConfig {
         }
         if let Some(separation) = self.separation {
             checks.non_negative("separation", f64::from(separation));
+        }
+        if let Some((low, high)) = self.range {
+            checks.require(
+                "range",
+                low.is_finite() && high.is_finite() && low < high,
+                "two finite numbers, the lower one first",
+                format!("[{low}, {high}]"),
+            );
         }
         checks.into_violations()
     }

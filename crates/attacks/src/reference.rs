@@ -1,0 +1,57 @@
+//! What an attack must be compared with: noise of the same size.
+//!
+//! The other two references, "no attack" and "perfect attack", stand in every
+//! [`AttackRecord`](crate::record::AttackRecord).
+
+use crate::{AttackOutcome, AttackRows, RowStatus};
+use vaegis_tensor::{Device, Kind, Noise, Tensor};
+
+/// The outcome of replacing each distortion by a random one of equal norm, to be described by
+/// [`describe`](crate::record::describe) like the attack itself.
+///
+/// # Formula
+/// ```text
+/// d = ‖d*‖₂ u,  u uniform on the unit sphere
+/// ```
+/// No box holds it. Objective and divergence are not evaluated and stand as NaN; the noise of a
+/// row depends on its key alone.
+///
+/// # Panics
+/// If rows and outcome differ in length.
+///
+/// # References
+/// Seatbelt specification §8.
+pub fn random_of_equal_norm(
+    outcome: &AttackOutcome,
+    rows: &AttackRows,
+    noise: &Noise,
+) -> AttackOutcome {
+    assert_eq!(rows.len(), outcome.len(), "one row per outcome");
+    let num_rows = rows.len();
+    let num_pixels = outcome.distortion.size()[1];
+    let noise = noise.child("random-reference");
+    let draws: Vec<Tensor> = rows
+        .keys
+        .iter()
+        .zip(&outcome.norm_l2)
+        .map(|(&key, &norm)| {
+            let node = noise.index(key);
+            let direction = node.standard_normal(&[num_pixels], Kind::Double, Device::Cpu);
+            let length = direction.square().sum(None).sqrt();
+            direction / length * norm
+        })
+        .collect();
+    let distortion = Tensor::stack(&draws, 0);
+    AttackOutcome {
+        norm_l2: outcome.norm_l2.clone(),
+        norm_linf: vaegis_tensor::convert::to_f64_vec(&distortion.abs().amax(1, false)),
+        objective: vec![f64::NAN; num_rows],
+        divergence: vec![f64::NAN; num_rows],
+        divergence_clean: outcome.divergence_clean.clone(),
+        iterations: vec![0; num_rows],
+        evaluations: vec![0; num_rows],
+        status: vec![RowStatus::BudgetUsed; num_rows],
+        restart: vec![0; num_rows],
+        distortion,
+    }
+}
