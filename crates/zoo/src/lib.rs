@@ -3,12 +3,9 @@
 //! A model knows tensors; files of data, training loops and attacks are not
 //! its business.
 
-<<<<<<< HEAD
-pub mod classifier;
-=======
 pub mod beta_tcvae;
 mod checks;
->>>>>>> 480d1f1 (β-TCVAE, Seatbelt-VAE and FactorVAE; attacks on several latent layers; the bound layer by layer)
+pub mod classifier;
 pub mod config;
 pub mod error;
 pub mod factor_vae;
@@ -20,11 +17,8 @@ pub mod seatbelt;
 pub mod vae;
 pub mod weights;
 
-<<<<<<< HEAD
-pub use classifier::{Classifier, ClassifierConfig, ClassifierNetwork};
-=======
 pub use beta_tcvae::{BetaTcvae, BetaTcvaeConfig, ObjectiveForm};
->>>>>>> 480d1f1 (β-TCVAE, Seatbelt-VAE and FactorVAE; attacks on several latent layers; the bound layer by layer)
+pub use classifier::{Classifier, ClassifierConfig, ClassifierNetwork};
 pub use config::{Model, ModelConfig, build};
 pub use error::ZooError;
 pub use factor_vae::{DiscriminatorConfig, FactorVae, FactorVaeConfig};
