@@ -73,6 +73,20 @@ pub fn usage_of_layer(model: &dyn LatentModel, x: &Tensor, layer: usize) -> Late
     })
 }
 
+/// Mean over the units of σⱼ(x), of every input: what error bands over a data
+/// set are made of.
+///
+/// # Shapes
+/// x: `[N, C, H, W]` → `N` values
+pub fn mean_sigmas(model: &dyn LatentModel, x: &Tensor) -> Vec<f64> {
+    no_grad(|| {
+        in_parts(x, 1024, |_, part| {
+            let posterior = model.posterior(part, LatentPath::Mean, Mode::Eval);
+            to_f64_vec(&posterior.layers[0].scale().mean_dim(1, false, None))
+        })
+    })
+}
+
 /// ‖x − g(μ(x))‖₂ of every input: the distortion that every robustness
 /// number must be shown beside.
 ///

@@ -7,6 +7,9 @@
 pub mod bounds;
 pub mod cell;
 pub mod certificate;
+pub mod channel;
+pub mod curve;
+pub mod damage;
 pub mod decomposition;
 pub mod degradation;
 pub mod denoise;
@@ -18,6 +21,7 @@ pub mod hunt;
 pub mod latent;
 pub mod margin;
 pub mod margin_legacy;
+pub mod noise;
 pub mod robust;
 
 pub use error::EvalError;

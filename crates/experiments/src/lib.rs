@@ -4,15 +4,18 @@
 //! [`registry::EXPERIMENTS`]. The program `vaegis` in this package lists, runs
 //! and shows them; `cargo xtask reproduce` builds and starts it.
 
+pub mod audit;
 pub mod certificates;
 pub mod claims;
 pub mod commands;
 pub mod context;
 mod entry_lock;
+pub mod images;
 pub mod model_cache;
 pub mod pictures;
 pub mod progress;
 pub mod registry;
+pub mod rrobust;
 pub mod stage;
 pub mod tier;
 pub mod tour;

@@ -30,8 +30,23 @@ pub trait Experiment: Sync {
 }
 
 /// The registry.
-pub const EXPERIMENTS: &[&dyn Experiment] =
-    &[&crate::tour::Tour, &crate::certificates::Certificates];
+pub const EXPERIMENTS: &[&dyn Experiment] = &[
+    &crate::tour::Tour,
+    &crate::certificates::Certificates,
+    &crate::rrobust::Chapter,
+    &crate::rrobust::Figure::at(0),
+    &crate::rrobust::Figure::at(1),
+    &crate::rrobust::Figure::at(2),
+    &crate::rrobust::Figure::at(3),
+    &crate::rrobust::Figure::at(4),
+    &crate::rrobust::Figure::at(5),
+    &crate::rrobust::Figure::at(6),
+    &crate::rrobust::Figure::at(7),
+    &crate::rrobust::Figure::at(8),
+    &crate::rrobust::Figure::at(9),
+    &crate::rrobust::Figure::at(10),
+    &crate::rrobust::Figure::at(11),
+];
 
 /// The experiment with this id.
 ///

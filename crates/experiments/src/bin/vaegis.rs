@@ -5,7 +5,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::io::Write as _;
 use std::process::ExitCode;
-use vaegis_experiments::commands::{attack, data, margin, run, show, train};
+use vaegis_experiments::commands::{attack, audit, data, margin, run, show, train};
 use vaegis_experiments::registry;
 
 /// Train deep generative models, attack them, certify them, reproduce the papers
@@ -22,6 +22,7 @@ Examples:
   vaegis train vae.toml --out models/vae       its training,
   vaegis attack models/vae --objective kl      attacks on it,
   vaegis margin models/vae --r 4               its margins,
+  vaegis audit models/vae                      both and more in one report,
   vaegis show models/vae                       and what came of it
   vaegis data check                          are the files in VAEGIS_DATA intact?"
 )]
@@ -46,6 +47,8 @@ enum Command {
     Attack(attack::AttackArgs),
     /// Measure r-robustness margins and bounds of a trained model
     Margin(margin::MarginArgs),
+    /// One report on how robust a trained model is, also for weights from PyTorch
+    Audit(audit::AuditArgs),
     /// Show what a folder or file of vaegis holds, and check it
     Show(show::ShowArgs),
     /// Data sets: list, check, fetch
@@ -89,6 +92,7 @@ fn run(command: Command) -> Result<()> {
         Command::Train(args) => train::run(&args, &mut print),
         Command::Attack(args) => attack::run(&args, &mut print),
         Command::Margin(args) => margin::run(&args, &mut print),
+        Command::Audit(args) => audit::run(&args, &mut print),
         Command::Show(args) => show::run(&args, &mut print),
         Command::Data(args) => data::run(&args, &mut print),
     }

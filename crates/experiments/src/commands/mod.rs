@@ -2,6 +2,7 @@
 
 pub mod attack;
 mod attack_report;
+pub mod audit;
 pub mod data;
 pub mod machine;
 pub mod margin;

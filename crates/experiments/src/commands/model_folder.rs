@@ -93,6 +93,43 @@ pub fn load(path: &Path, device: Device) -> Result<Loaded> {
     Ok(loaded)
 }
 
+/// Loads the weights at `path` into the model that `config` describes, whatever
+/// the file itself says: for files that another program wrote.
+///
+/// # Errors
+/// No such file, damaged files, weights of another shape.
+pub fn load_described(path: &Path, config: &RunConfig, device: Device) -> Result<Loaded> {
+    let file = if path.is_dir() {
+        path.join(MODEL_FILE)
+    } else {
+        path.to_owned()
+    };
+    if !file.exists() {
+        bail!("{} does not exist", file.display());
+    }
+    let noise = Noise::portable(SeedTree::new(0).child("overwritten"));
+    let store = ParamStore::new(Kind::Float, device, noise);
+    let model = build(&config.model, &store)?;
+    let (tensors, _) = checkpoint::load(&file, Limits::default())?;
+    refuse_non_finite(&file, &tensors)?;
+    weights::load_weights(&store, &tensors).with_context(|| {
+        format!(
+            "the weights in {} are not those of the configured model",
+            file.display()
+        )
+    })?;
+    store.set_trainable(false);
+    Ok(Loaded {
+        model,
+        dataset: Some(config.dataset.clone()),
+        steps: None,
+        sha256: sha256_file(&file)?.0,
+        folder: file.parent().map_or_else(PathBuf::new, Path::to_owned),
+        file,
+        unfinished: false,
+    })
+}
+
 fn from_file(file: &Path, folder: PathBuf, store: &ParamStore) -> Result<Loaded> {
     let (tensors, meta) = checkpoint::load(file, Limits::default())?;
     refuse_non_finite(file, &tensors)?;

@@ -1,0 +1,529 @@
+//! "How robust is my VAE?": everything that can be said of a trained network on
+//! some inputs, as one report.
+//!
+//! Nothing here trains or knows where the weights come from; `vaegis audit` and
+//! the example `how_robust_is_my_vae` load them.
+
+use crate::claims::over_seeds;
+use crate::pictures::pixels;
+use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
+use vaegis_attacks::search::Pgd;
+use vaegis_attacks::{Attack, AttackRows, BoxBounds, Search, Variant};
+use vaegis_eval::bounds::{BoundOptions, InputBounds, margin_bounds};
+use vaegis_eval::certificate::{Certificate, InputCertificates, TermRadius, certify};
+use vaegis_eval::channel::{ChannelDamage, propagated};
+use vaegis_eval::damage::{DamagePoint, damage_curve};
+use vaegis_eval::degradation::{Degradation, degradation};
+use vaegis_eval::latent::distortion;
+use vaegis_eval::margin::{InputMargin, MarginDirection, MarginOptions, margins};
+use vaegis_nn::LatentModel;
+use vaegis_report::{
+    Axis, Block, Cell, Figure, Histogram, ImageCell, ImageGrid, Line, Picture, Report, RunManifest,
+    Section, Table,
+};
+use vaegis_tensor::{Noise, Tensor, no_grad};
+use vaegis_theory::bisection::RowStatus;
+use vaegis_theory::stats;
+
+/// Images shown as pictures.
+const SHOWN: usize = 8;
+/// Bins of the histogram of margins.
+const BINS: usize = 20;
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AuditOptions {
+    /// Empirical margins; their r and m are those of the bounds.
+    pub margins: MarginOptions,
+    /// Noise draws for p₀.
+    pub num_samples: usize,
+    /// Allowed error of each input's statements of confidence.
+    pub alpha: f64,
+    /// Norms of the attacks; the last is shown in pictures.
+    pub norms: Vec<f64>,
+    /// Keep attacked pixels within the data's range. Margins never do: the ball
+    /// of their definition has no box.
+    pub pixel_box: bool,
+}
+
+impl Default for AuditOptions {
+    fn default() -> Self {
+        Self {
+            margins: MarginOptions {
+                tolerance: 0.05,
+                steps: 40,
+                ..MarginOptions::default()
+            },
+            num_samples: 4000,
+            alpha: 1e-3,
+            norms: vec![0.5, 1.0, 2.0, 4.0],
+            pixel_box: true,
+        }
+    }
+}
+
+impl AuditOptions {
+    fn attack(&self) -> Attack {
+        let pgd = Pgd {
+            steps: self.margins.steps,
+            ..Pgd::default()
+        };
+        let mut attack = Attack {
+            search: Search::Pgd(pgd),
+            restarts: self.margins.restarts,
+            ..Attack::max_damage(self.margins.variant)
+        };
+        if self.pixel_box {
+            attack.constraint.bounds = BoxBounds::DataRange;
+        }
+        attack
+    }
+}
+
+/// What was found on one input.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InputAudit {
+    /// ‖x − g(μ(x))‖: a network that reconstructs nothing is trivially robust.
+    #[serde(with = "vaegis_core::codec::float")]
+    pub distortion: f64,
+    /// First-order bounds, with p₀ and r_min.
+    pub bounds: InputBounds,
+    /// Certificates, one per variant that can be certified: none for networks
+    /// whose layers are not fully connected.
+    pub certificates: Vec<Certificate>,
+    /// Adversarial margin: from above, since attacks are incomplete.
+    pub margin: InputMargin,
+    /// Margin along one random direction: an average case.
+    pub random: InputMargin,
+    /// Damage of the strongest attack through each channel of the encoder.
+    pub channels: ChannelDamage,
+    /// Likelihood before and under the strongest attack.
+    pub degradation: Degradation,
+}
+
+/// Everything that was found.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    /// What was asked.
+    pub options: AuditOptions,
+    /// One entry per input.
+    pub inputs: Vec<InputAudit>,
+    /// Damage against the norm of the attack.
+    pub damage: Vec<DamagePoint>,
+    /// The inputs, `[N, C, H, W]`.
+    x: Tensor,
+    /// Their strongest attacks.
+    attacked: Tensor,
+    /// Reconstructions of both.
+    reconstructions: [Tensor; 2],
+}
+
+/// Audits a network on some inputs. `progress` is told what is being done and
+/// which share of the work that is.
+///
+/// # Shapes
+/// x: `[N, C, H, W]`
+///
+/// # Errors
+/// No input or no norm, a model with several latent layers, options out of range.
+pub fn audit(
+    model: &dyn LatentModel,
+    x: &Tensor,
+    options: &AuditOptions,
+    noise: &Noise,
+    mut progress: impl FnMut(f64, &str),
+) -> Result<Audit> {
+    let Some(&largest) = options.norms.last() else {
+        bail!("norms: expected at least one, found none");
+    };
+    if x.size()[0] == 0 {
+        bail!("inputs: expected at least one, found none");
+    }
+    let bound_options = BoundOptions {
+        r: options.margins.r,
+        m: options.margins.m,
+        num_samples: options.num_samples,
+        alpha: options.alpha,
+    };
+    let bounds = certificates(model, x, &bound_options, &noise.child("bounds"))?;
+    progress(0.15, "bounds and certificates");
+    let mut rounds = 0.0;
+    let found = margins(
+        model,
+        x,
+        &options.margins,
+        &noise.child("margins"),
+        |done, all| {
+            let share = 0.5 * done as f64 / all.max(1) as f64;
+            progress(share - rounds, "adversarial margins");
+            rounds = share;
+        },
+    )?;
+    progress(0.5 - rounds, "adversarial margins");
+    let along = MarginOptions {
+        direction: MarginDirection::Fixed,
+        restarts: 1,
+        ..options.margins
+    };
+    let random = margins(model, x, &along, &noise.child("random"), |_, _| ())?;
+    progress(0.1, "random directions");
+    let attack = options.attack();
+    let damage = damage_curve(model, x, &options.norms, &attack, &noise.child("damage"))?;
+    let rows = AttackRows::untargeted(x.shallow_clone(), vec![largest; x.size()[0] as usize]);
+    let attacked = attack
+        .run(model, &rows, &noise.child("damage"))?
+        .attacked(x);
+    let samples = options.margins.num_samples;
+    let channels = propagated(model, x, &attacked, samples, &noise.child("channels"))?;
+    let degraded = degradation(model, x, &attacked);
+    progress(0.25, "attacks");
+    let inputs = bounds
+        .into_iter()
+        .zip(found)
+        .zip(random)
+        .zip(channels)
+        .zip(degraded)
+        .zip(distortion(model, x))
+        .map(
+            |(((((found, margin), random), channels), degradation), distortion)| InputAudit {
+                distortion,
+                bounds: found.bounds,
+                certificates: found.certificates,
+                margin,
+                random,
+                channels,
+                degradation,
+            },
+        )
+        .collect();
+    let reconstruct = |x: &Tensor| no_grad(|| model.reconstruct(x));
+    Ok(Audit {
+        options: options.clone(),
+        inputs,
+        damage,
+        reconstructions: [reconstruct(x), reconstruct(&attacked)],
+        x: x.shallow_clone(),
+        attacked,
+    })
+}
+
+/// Certificates where the model's layers can be looked at, first-order bounds
+/// alone elsewhere.
+fn certificates(
+    model: &dyn LatentModel,
+    x: &Tensor,
+    options: &BoundOptions,
+    noise: &Noise,
+) -> Result<Vec<InputCertificates>> {
+    if model.network_paths().is_some() {
+        return Ok(certify(model, x, options, noise)?);
+    }
+    let bounds = margin_bounds(model, x, options, noise)?;
+    let alone = |bounds| InputCertificates {
+        bounds,
+        cell_radius: None,
+        certificates: Vec::new(),
+    };
+    Ok(bounds.into_iter().map(alone).collect())
+}
+
+impl InputAudit {
+    /// The certified radius against attacks on the mean (V1), and the argument
+    /// behind it.
+    pub fn certified(&self) -> Option<TermRadius> {
+        let of_mean = |c: &&Certificate| c.variant == Variant::MeanOnly;
+        self.certificates.iter().find(of_mean).map(|c| c.best)
+    }
+}
+
+impl Audit {
+    fn values(&self, pick: impl Fn(&InputAudit) -> f64) -> Vec<f64> {
+        self.inputs.iter().map(pick).collect()
+    }
+
+    fn share(&self, is: impl Fn(&RowStatus) -> bool) -> f64 {
+        let hits = self
+            .inputs
+            .iter()
+            .filter(|i| is(&i.margin.margin.status))
+            .count();
+        hits as f64 / self.inputs.len() as f64
+    }
+
+    /// The findings in a few sentences.
+    pub fn sentences(&self) -> Vec<String> {
+        let median = |values: &[f64]| stats::median(values).unwrap_or(f64::NAN);
+        let (r, m) = (self.options.margins.r, self.options.margins.m);
+        let margins = self.values(|i| i.margin.margin.value);
+        let bounds = self.values(|i| i.bounds.confident.frobenius);
+        let random = self.values(|i| i.random.margin.value);
+        let distortions = self.values(|i| i.distortion);
+        let largest = self.damage.last().map_or(f64::NAN, |p| p.norm);
+        let damage = self.values(|i| i.channels.both);
+        let mut sentences = vec![
+            format!(
+                "Margin: under every attack tried, distortions of L2 norm up to {:.2} (median over \
+                 {} inputs; smallest {:.2}) leave the reconstruction within {r} of the clean one \
+                 with probability above {m}. The attacks are incomplete, so the true margin may \
+                 be smaller.",
+                median(&margins),
+                margins.len(),
+                margins.iter().copied().fold(f64::INFINITY, f64::min),
+            ),
+            format!(
+                "First-order bound B_F: median {:.3}, with confidence {} per input. It holds \
+                 exactly where the encoder is affine and σ is not attacked, and is an indicator \
+                 elsewhere.",
+                median(&bounds),
+                1.0 - self.options.alpha,
+            ),
+            self.certified_sentence(),
+            format!(
+                "A random direction takes {:.1} (median): compare it with the margin before \
+                 concluding from random noise that a network is robust.",
+                median(&random),
+            ),
+            format!(
+                "An attack of norm {largest} moves the reconstruction by {:.2} (median), while the \
+                 clean reconstruction itself is {:.2} away from its input.",
+                median(&damage),
+                median(&distortions),
+            ),
+        ];
+        let hopeless = self.share(|s| *s == RowStatus::NotRobustUnperturbed);
+        if hopeless > 0.0 {
+            sentences.push(format!(
+                "{:.0} % of the inputs are not r-robust even without an attack: the posterior's \
+                 noise alone leaves the ball; a larger r is needed (median r_min {:.2}).",
+                100.0 * hopeless,
+                median(&self.values(|i| i.bounds.r_min.value)),
+            ));
+        }
+        let capped = self.share(|s| *s == RowStatus::AtCap);
+        if capped > 0.0 {
+            sentences.push(format!(
+                "{:.0} % of the inputs withstood every norm up to {}: their margin is only known \
+                 to exceed what was tried.",
+                100.0 * capped,
+                self.options.margins.cap,
+            ));
+        }
+        sentences
+    }
+
+    fn certified_sentence(&self) -> String {
+        let radii: Vec<f64> = self
+            .inputs
+            .iter()
+            .filter_map(|i| i.certified().map(|c| c.radius))
+            .collect();
+        if radii.is_empty() {
+            return "Certificate: none, since the layers of this network are not fully connected."
+                .to_owned();
+        }
+        format!(
+            "Certificate against attacks on μ (σ kept): median {:.2e}, largest {:.2e}. No attack of \
+             a smaller norm can break r-robustness, with the confidence above where p₀ enters; \
+             ordinary networks get small ones.",
+            stats::median(&radii).unwrap_or(f64::NAN),
+            radii.iter().copied().fold(0.0, f64::max),
+        )
+    }
+
+    /// One row per input, named by `names`.
+    ///
+    /// # Errors
+    /// Another number of names than of inputs.
+    pub fn table(&self, names: &[String]) -> Result<Table> {
+        if names.len() != self.inputs.len() {
+            bail!(
+                "names: expected {}, found {}",
+                self.inputs.len(),
+                names.len()
+            );
+        }
+        let columns = [
+            "input",
+            "margin from",
+            "margin to",
+            "random-direction margin",
+            "B_F",
+            "B_2",
+            "B_M",
+            "B_F at p₀ = .9",
+            "certificate (V1)",
+            "by",
+            "p₀",
+            "r_min",
+            "‖J‖_F",
+            "damage",
+            "damage through μ",
+            "damage through σ",
+            "degradation",
+            "‖x − g(μ(x))‖",
+        ];
+        let mut table = Table::new("inputs", "Every input", &columns).with_caption(
+            "Bounds from the Clopper-Pearson limit of p₀. Damage: E ‖Δ‖ under the strongest \
+             attack. Degradation: relative change of log p(x|z), negative where the attack harms.",
+        );
+        for (name, input) in names.iter().zip(&self.inputs) {
+            let mut row = vec![Cell::from(name.as_str())];
+            let bounds = &input.bounds;
+            let certified = input.certified();
+            row.extend(
+                [
+                    input.margin.margin.value,
+                    input.margin.margin.upper,
+                    input.random.margin.value,
+                    bounds.confident.frobenius,
+                    bounds.confident.spectral,
+                    bounds.confident.mahalanobis,
+                    bounds.at_p0_90.frobenius,
+                ]
+                .map(Cell::from),
+            );
+            row.push(certified.map_or(Cell::Missing, |c| c.radius.into()));
+            row.push(certified.map_or(Cell::Missing, |c| c.term.name().into()));
+            row.extend(
+                [
+                    bounds.p0.value(),
+                    bounds.r_min.value,
+                    bounds.jacobian_frobenius,
+                    input.channels.both,
+                    input.channels.mean_only,
+                    input.channels.sigma_only,
+                    input.degradation.signed(),
+                    input.distortion,
+                ]
+                .map(Cell::from),
+            );
+            table.push_row(row)?;
+        }
+        Ok(table)
+    }
+
+    /// The whole report.
+    ///
+    /// # Errors
+    /// Another number of names than of inputs; pixels that are not finite.
+    pub fn report(&self, title: &str, names: &[String], manifest: RunManifest) -> Result<Report> {
+        let mut report = Report::new(title, manifest);
+        report.summary = self.sentences();
+        let mut section = Section::new("margins", "Margins and bounds");
+        section.push(Block::Text(format!(
+            "r = {}, m = {}. Empirical: margins, damage. First order: the bounds. Sound, with confidence \
+             where p₀ enters: the certificate.",
+            self.options.margins.r, self.options.margins.m
+        )));
+        section.push(self.histogram()?);
+        section.push(self.summary_table()?);
+        report.sections.push(section);
+        let mut section = Section::new("attacks", "Attacks");
+        section.push(self.damage_figure()?);
+        section.push(self.pictures(names)?);
+        report.sections.push(section);
+        let mut section = Section::new("all", "Every input");
+        section.push(self.table(names)?);
+        report.sections.push(section);
+        Ok(report)
+    }
+
+    fn histogram(&self) -> Result<Figure> {
+        let margins = self.values(|i| i.margin.margin.value);
+        Ok(Figure::histogram(
+            "margin-histogram",
+            "Adversarial margins",
+            Axis::linear("R"),
+            vec![Histogram::equal_bins("inputs", &margins, BINS)],
+        )?)
+    }
+
+    fn summary_table(&self) -> Result<Table> {
+        let mut table = Table::new(
+            "summary-table",
+            "Over the inputs",
+            &["what", "mean", "median"],
+        )
+        .with_caption("Means with 95 % intervals over the inputs.");
+        let rows: [(&str, Vec<f64>); 7] = [
+            ("adversarial margin", self.values(|i| i.margin.margin.value)),
+            (
+                "random-direction margin",
+                self.values(|i| i.random.margin.value),
+            ),
+            (
+                "B_F (confident)",
+                self.values(|i| i.bounds.confident.frobenius),
+            ),
+            (
+                "B_M (confident)",
+                self.values(|i| i.bounds.confident.mahalanobis),
+            ),
+            ("r_min", self.values(|i| i.bounds.r_min.value)),
+            ("damage", self.values(|i| i.channels.both)),
+            ("‖x − g(μ(x))‖", self.values(|i| i.distortion)),
+        ];
+        for (what, values) in rows {
+            let mean = over_seeds(&values);
+            let median = stats::median(&values).unwrap_or(f64::NAN);
+            let cells = vec![
+                what.into(),
+                Cell::from((mean.value, mean.lower, mean.upper)),
+                median.into(),
+            ];
+            table.push_row(cells)?;
+        }
+        Ok(table)
+    }
+
+    fn damage_figure(&self) -> Result<Figure> {
+        let norms: Vec<f64> = self.damage.iter().map(|p| p.norm).collect();
+        let estimates: Vec<_> = self
+            .damage
+            .iter()
+            .map(|p| over_seeds(&p.rows.iter().map(|r| r.distance).collect::<Vec<_>>()))
+            .collect();
+        let line = Line::new(
+            "strongest attack found",
+            norms,
+            estimates.iter().map(|e| e.value).collect(),
+        )
+        .with_band(
+            estimates.iter().map(|e| e.lower).collect(),
+            estimates.iter().map(|e| e.upper).collect(),
+        );
+        let figure = Figure::lines(
+            "damage",
+            "Damage against the norm of the attack",
+            Axis::linear("‖δ‖₂"),
+            Axis::linear("E ‖g(z*) − g(μ(x))‖₂"),
+            vec![line],
+        )?;
+        Ok(figure.with_caption("Mean and 95 % interval over the inputs."))
+    }
+
+    fn pictures(&self, names: &[String]) -> Result<ImageGrid> {
+        let shown = SHOWN.min(self.inputs.len());
+        let columns: Vec<&str> = names.iter().take(shown).map(String::as_str).collect();
+        let mut grid = ImageGrid::new("pictures", "The strongest attacks", &columns)
+            .with_caption("Mean reconstructions; attacks of the largest norm.");
+        let size = self.x.size();
+        let size = [size[1] as usize, size[2] as usize, size[3] as usize];
+        for (label, images) in [
+            ("input", &self.x),
+            ("reconstruction", &self.reconstructions[0]),
+            ("attacked", &self.attacked),
+            ("reconstruction of the attacked", &self.reconstructions[1]),
+        ] {
+            let part = images.narrow(0, 0, shown as i64);
+            let cells = pixels(&part)
+                .iter()
+                .map(|image| Ok(Some(ImageCell::new(Picture::from_unit(size, image)?, ""))))
+                .collect::<Result<Vec<_>>>()?;
+            grid.push_row(label, cells)?;
+        }
+        Ok(grid)
+    }
+}

@@ -1,0 +1,206 @@
+//! `vaegis audit`: one report on how robust a trained model is, also for weights
+//! that another program wrote.
+
+use super::machine::{MachineArgs, command_line};
+use super::model_folder::{Loaded, ModelArgs, load, load_described};
+use super::run_config::RunConfig;
+use crate::audit::{AuditOptions, audit};
+use crate::progress::Progress;
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use std::path::PathBuf;
+use std::time::Instant;
+use vaegis_core::SeedTree;
+use vaegis_core::codec::write_json;
+use vaegis_core::config::{Checks, Validate, load_toml};
+use vaegis_core::error::{Violation, Violations};
+use vaegis_eval::margin::MarginOptions;
+use vaegis_nn::LatentModel;
+use vaegis_report::RunManifest;
+use vaegis_tensor::convert::to_tensor;
+use vaegis_tensor::{Device, Noise};
+
+/// Name of the raw numbers in the report's folder.
+pub const AUDIT_FILE: &str = "audit.json";
+
+/// Options of `vaegis audit`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  vaegis audit models/vae                              25 test images at r = 4
+  vaegis audit vae.safetensors --config vae.toml       weights that PyTorch wrote
+  vaegis audit models/vae --images 100 --r 6 --norms 1,2,5
+
+The report has adversarial margins, first-order bounds with their confidence, random-direction
+margins, attacks with pictures, and what the reconstruction costs. The configuration is that of
+`vaegis train`: its tables [model] and [dataset] are read.
+Exit code 0: done; 1: an error, said on stderr; 2: a wrong command line.")]
+pub struct AuditArgs {
+    /// The model
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Configuration of weights that do not say what they are
+    #[arg(long, value_name = "TOML")]
+    pub config: Option<PathBuf>,
+    /// Test images, drawn by --seed
+    #[arg(long, value_name = "N", default_value_t = 25)]
+    pub images: usize,
+    /// Radius in reconstruction space
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "R",
+        default_value_t = 4.0
+    )]
+    pub r: f64,
+    /// Required probability
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "M",
+        default_value_t = 0.5
+    )]
+    pub m: f64,
+    /// Norms of the attacks, the largest last
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        default_value = "0.5,1,2,4"
+    )]
+    pub norms: Vec<f64>,
+    /// Attack starts per radius
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub restarts: usize,
+    /// Steps of projected gradient per start
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    pub steps: usize,
+    /// Noise draws per start and radius; ten times as many for the clean image
+    #[arg(long, value_name = "N", default_value_t = 400)]
+    pub samples: usize,
+    /// Folder for the report; without it MODEL/audit
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Seed of images, starts and noise
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Where it computes
+    #[command(flatten)]
+    pub machine: MachineArgs,
+}
+
+impl Validate for AuditArgs {
+    fn violations(&self) -> Vec<Violation> {
+        let mut checks = Checks::new();
+        checks
+            .at_least("--images", self.images, 1)
+            .positive("--r", self.r)
+            .between("--m", self.m, 0.0, 1.0)
+            .at_least("--restarts", self.restarts, 1)
+            .at_least("--steps", self.steps, 1)
+            .at_least("--samples", self.samples, 1);
+        for norm in &self.norms {
+            checks.positive("--norms", *norm);
+        }
+        checks.into_violations()
+    }
+}
+
+impl AuditArgs {
+    fn options(&self) -> AuditOptions {
+        AuditOptions {
+            margins: MarginOptions {
+                r: self.r,
+                m: self.m,
+                num_samples: self.samples,
+                num_samples_unperturbed: self.samples.saturating_mul(10),
+                restarts: self.restarts,
+                steps: self.steps,
+                ..AuditOptions::default().margins
+            },
+            num_samples: self.samples.saturating_mul(10),
+            norms: self.norms.clone(),
+            ..AuditOptions::default()
+        }
+    }
+
+    fn load(&self, device: Device) -> Result<Loaded> {
+        match &self.config {
+            None => load(&self.model.model, device),
+            Some(path) => {
+                let config: RunConfig = load_toml(path)?;
+                load_described(&self.model.model, &config, device)
+            }
+        }
+    }
+}
+
+/// Audits the model and writes the report.
+///
+/// # Errors
+/// No such model, weights that do not fit the configuration, impossible numbers, disk errors.
+pub fn run(args: &AuditArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
+    let start = Instant::now();
+    let violations = args.violations();
+    if !violations.is_empty() {
+        bail!("command line: {}", Violations(violations));
+    }
+    let machine = args.machine.resolve()?;
+    let loaded = args.load(machine.device)?;
+    let root = machine.data_root.as_deref();
+    let (dataset, test) = loaded.test_set(args.model.dataset.as_deref(), root)?;
+    let tree = SeedTree::new(args.seed).child("audit");
+    let mut positions = vaegis_data::permutation(test.len(), &tree.child("images"));
+    positions.truncate(args.images);
+    let x = to_tensor(&test.batch(&positions)?.x).to_device(machine.device); // [N, C, H, W]
+    let model: &dyn LatentModel = &*loaded.model;
+    let options = args.options();
+    let progress = if args.machine.quiet {
+        Progress::hidden()
+    } else {
+        Progress::new("audit", 1.0)
+    };
+    let found = audit(
+        model,
+        &x,
+        &options,
+        &Noise::portable(tree),
+        |share, what| {
+            progress.advance(share, what);
+        },
+    )?;
+    progress.finish();
+
+    let out = args
+        .out
+        .clone()
+        .unwrap_or_else(|| loaded.folder.join("audit"));
+    std::fs::create_dir_all(&out).with_context(|| format!("creating {}", out.display()))?;
+    let mut provenance = machine.provenance(args.seed, &[&*test]);
+    provenance.finish(start);
+    let asked = serde_json::json!({
+        "options": options,
+        "dataset": dataset,
+        "images": positions,
+        "model-sha256": loaded.sha256,
+        "model": vaegis_zoo::Model::config(&*loaded.model),
+    });
+    let manifest = RunManifest::new("audit", "own")
+        .with_command(&command_line())
+        .with_seeds(&[args.seed])
+        .with_config(&asked)?
+        .with_provenance(&provenance)?;
+    let names: Vec<String> = positions.iter().map(|p| format!("test {p}")).collect();
+    let report = found.report("How robust is this VAE?", &names, manifest)?;
+    let written = vaegis_report::write_folder(&out, &report)?;
+    write_json(
+        &out.join(AUDIT_FILE),
+        &serde_json::json!({ "asked": asked, "inputs": found.inputs }),
+    )?;
+    print(&loaded.describe());
+    for sentence in found.sentences() {
+        print(&sentence);
+    }
+    print(&format!("report: {}", written.html.display()));
+    Ok(())
+}
