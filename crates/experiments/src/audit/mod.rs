@@ -1,0 +1,228 @@
+//! "How robust is my VAE?": everything that can be said of a trained network on
+//! some inputs, as one report.
+//!
+//! Nothing here trains or knows where the weights come from; `vaegis audit` and
+//! the example `how_robust_is_my_vae` load them.
+
+mod report;
+
+use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
+use vaegis_attacks::search::Pgd;
+use vaegis_attacks::{Attack, AttackRows, BoxBounds, Search, Variant};
+use vaegis_eval::bounds::{BoundOptions, InputBounds, margin_bounds};
+use vaegis_eval::certificate::{Certificate, InputCertificates, TermRadius, certify};
+use vaegis_eval::channel::{ChannelDamage, propagated};
+use vaegis_eval::damage::{DamagePoint, damage_curve};
+use vaegis_eval::degradation::{Degradation, degradation};
+use vaegis_eval::latent::distortion;
+use vaegis_eval::margin::{InputMargin, MarginDirection, MarginOptions, margins};
+use vaegis_nn::LatentModel;
+use vaegis_tensor::{Noise, Tensor, no_grad};
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AuditOptions {
+    /// Empirical margins; their r and m are those of the bounds.
+    pub margins: MarginOptions,
+    /// Noise draws for p₀.
+    pub num_samples: usize,
+    /// Allowed error of each input's statements of confidence.
+    pub alpha: f64,
+    /// Norms of the attacks; the last is shown in pictures.
+    pub norms: Vec<f64>,
+    /// Keep attacked pixels within the data's range. Margins never do: the ball
+    /// of their definition has no box.
+    pub pixel_box: bool,
+}
+
+impl Default for AuditOptions {
+    fn default() -> Self {
+        Self {
+            margins: MarginOptions {
+                tolerance: 0.05,
+                steps: 40,
+                ..MarginOptions::default()
+            },
+            num_samples: 4000,
+            alpha: 1e-3,
+            norms: vec![0.5, 1.0, 2.0, 4.0],
+            pixel_box: true,
+        }
+    }
+}
+
+impl AuditOptions {
+    fn attack(&self) -> Attack {
+        let pgd = Pgd {
+            steps: self.margins.steps,
+            ..Pgd::default()
+        };
+        let mut attack = Attack {
+            search: Search::Pgd(pgd),
+            restarts: self.margins.restarts,
+            ..Attack::max_damage(self.margins.variant)
+        };
+        if self.pixel_box {
+            attack.constraint.bounds = BoxBounds::DataRange;
+        }
+        attack
+    }
+}
+
+/// What was found on one input.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InputAudit {
+    /// ‖x − g(μ(x))‖: a network that reconstructs nothing is trivially robust.
+    #[serde(with = "vaegis_core::codec::float")]
+    pub distortion: f64,
+    /// First-order bounds, with p₀ and r_min.
+    pub bounds: InputBounds,
+    /// Certificates, one per variant that can be certified: none for networks
+    /// whose layers are not fully connected.
+    pub certificates: Vec<Certificate>,
+    /// Adversarial margin: from above, since attacks are incomplete.
+    pub margin: InputMargin,
+    /// Margin along one random direction: an average case.
+    pub random: InputMargin,
+    /// Damage of the strongest attack through each channel of the encoder.
+    pub channels: ChannelDamage,
+    /// Likelihood before and under the strongest attack.
+    pub degradation: Degradation,
+}
+
+/// Everything that was found.
+#[derive(Debug)]
+pub struct Audit {
+    /// What was asked.
+    pub options: AuditOptions,
+    /// One entry per input.
+    pub inputs: Vec<InputAudit>,
+    /// Damage against the norm of the attack.
+    pub damage: Vec<DamagePoint>,
+    /// The inputs, `[N, C, H, W]`.
+    x: Tensor,
+    /// Their strongest attacks.
+    attacked: Tensor,
+    /// Reconstructions of both.
+    reconstructions: [Tensor; 2],
+}
+
+/// Audits a network on some inputs. `progress` is told what is being done and
+/// which share of the work that is.
+///
+/// # Shapes
+/// x: `[N, C, H, W]`
+///
+/// # Errors
+/// No input or no norm, a model with several latent layers, options out of range.
+pub fn audit(
+    model: &dyn LatentModel,
+    x: &Tensor,
+    options: &AuditOptions,
+    noise: &Noise,
+    mut progress: impl FnMut(f64, &str),
+) -> Result<Audit> {
+    let Some(&largest) = options.norms.last() else {
+        bail!("norms: expected at least one, found none");
+    };
+    if x.size()[0] == 0 {
+        bail!("inputs: expected at least one, found none");
+    }
+    let bound_options = BoundOptions {
+        r: options.margins.r,
+        m: options.margins.m,
+        num_samples: options.num_samples,
+        alpha: options.alpha,
+    };
+    let bounds = certificates(model, x, &bound_options, &noise.child("bounds"))?;
+    progress(0.15, "bounds and certificates");
+    let mut rounds = 0.0;
+    let found = margins(
+        model,
+        x,
+        &options.margins,
+        &noise.child("margins"),
+        |done, all| {
+            let share = 0.5 * done as f64 / all.max(1) as f64;
+            progress(share - rounds, "adversarial margins");
+            rounds = share;
+        },
+    )?;
+    progress(0.5 - rounds, "adversarial margins");
+    let along = MarginOptions {
+        direction: MarginDirection::Fixed,
+        restarts: 1,
+        ..options.margins
+    };
+    let random = margins(model, x, &along, &noise.child("random"), |_, _| ())?;
+    progress(0.1, "random directions");
+    let attack = options.attack();
+    let damage = damage_curve(model, x, &options.norms, &attack, &noise.child("damage"))?;
+    let rows = AttackRows::untargeted(x.shallow_clone(), vec![largest; x.size()[0] as usize]);
+    let attacked = attack
+        .run(model, &rows, &noise.child("damage"))?
+        .attacked(x);
+    let samples = options.margins.num_samples;
+    let channels = propagated(model, x, &attacked, samples, &noise.child("channels"))?;
+    let degraded = degradation(model, x, &attacked);
+    progress(0.25, "attacks");
+    let inputs = bounds
+        .into_iter()
+        .zip(found)
+        .zip(random)
+        .zip(channels)
+        .zip(degraded)
+        .zip(distortion(model, x))
+        .map(
+            |(((((found, margin), random), channels), degradation), distortion)| InputAudit {
+                distortion,
+                bounds: found.bounds,
+                certificates: found.certificates,
+                margin,
+                random,
+                channels,
+                degradation,
+            },
+        )
+        .collect();
+    let reconstruct = |x: &Tensor| no_grad(|| model.reconstruct(x));
+    Ok(Audit {
+        options: options.clone(),
+        inputs,
+        damage,
+        reconstructions: [reconstruct(x), reconstruct(&attacked)],
+        x: x.shallow_clone(),
+        attacked,
+    })
+}
+
+/// Certificates where the model's layers can be looked at, first-order bounds
+/// alone elsewhere.
+fn certificates(
+    model: &dyn LatentModel,
+    x: &Tensor,
+    options: &BoundOptions,
+    noise: &Noise,
+) -> Result<Vec<InputCertificates>> {
+    if model.network_paths().is_some() {
+        return Ok(certify(model, x, options, noise)?);
+    }
+    let bounds = margin_bounds(model, x, options, noise)?;
+    let alone = |bounds| InputCertificates {
+        bounds,
+        cell_radius: None,
+        certificates: Vec::new(),
+    };
+    Ok(bounds.into_iter().map(alone).collect())
+}
+
+impl InputAudit {
+    /// The certified radius against attacks on the mean (V1), and the argument
+    /// behind it.
+    pub fn certified(&self) -> Option<TermRadius> {
+        let of_mean = |c: &&Certificate| c.variant == Variant::MeanOnly;
+        self.certificates.iter().find(of_mean).map(|c| c.best)
+    }
+}
