@@ -162,7 +162,7 @@ fn report(ctx: &RunCtx, id: &str, title: &str, figures: &[Spec]) -> Result<Repor
         claims.extend(page.claims);
     }
     let mut provenance = Provenance::collect(
-        std::path::Path::new("."),
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")),
         RunFacts {
             libtorch: vaegis_tensor::device::libtorch_version(),
             device: format!("{:?}", ctx.device),
