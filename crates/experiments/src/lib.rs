@@ -9,6 +9,7 @@ pub mod certificates;
 pub mod claims;
 pub mod commands;
 pub mod context;
+pub mod entropy;
 mod entry_lock;
 pub mod images;
 pub mod model_cache;

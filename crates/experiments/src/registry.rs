@@ -46,6 +46,9 @@ pub const EXPERIMENTS: &[&dyn Experiment] = &[
     &crate::rrobust::Figure::at(9),
     &crate::rrobust::Figure::at(10),
     &crate::rrobust::Figure::at(11),
+    &crate::entropy::EntropyFigure::B3,
+    &crate::entropy::EntropyFigure::B4,
+    &crate::entropy::EntropyFigure::B5,
 ];
 
 /// The experiment with this id.

@@ -25,7 +25,12 @@ pub(super) fn vector_quantizer(section: &mut Section) -> Result<Vec<ClaimResult>
 /// Figure B.4.
 pub(super) fn softmax(section: &mut Section) -> Result<Vec<ClaimResult>> {
     let at = |num_codes: usize| figure_b4(num_codes, &paper_distances());
-    draw(section, "b4", "lead ℓ of the largest logit", [at(NUM_CODES)?, at(2)?])
+    draw(
+        section,
+        "b4",
+        "lead ℓ of the largest logit",
+        [at(NUM_CODES)?, at(2)?],
+    )
 }
 
 fn draw(
@@ -75,7 +80,14 @@ fn figure(id: &str, x: &str, curve: &EntropyCurve) -> Result<Figure> {
 }
 
 fn table(id: &str, x: &str, curve: &EntropyCurve) -> Result<Table> {
-    let names = [x, "exact", "first order", "relative error", "smallest", "codes at the top"];
+    let names = [
+        x,
+        "exact",
+        "first order",
+        "relative error",
+        "smallest",
+        "codes at the top",
+    ];
     let title = format!("Entropy with {} codes", curve.num_codes);
     let mut table = Table::new(&format!("{id}-table-k{}", curve.num_codes), &title, &names);
     let shown = |p: &&EntropyPoint| SHOWN.iter().any(|s| (s - p.x).abs() < 1e-9);
@@ -95,7 +107,9 @@ fn table(id: &str, x: &str, curve: &EntropyCurve) -> Result<Table> {
 fn first_order_is_above(id: &str, curves: &[EntropyCurve]) -> ClaimResult {
     // Beyond where the error leaves f64, both are the same number.
     let points = curves.iter().flat_map(|c| &c.points);
-    let below = points.filter(|p| p.first_order < p.exact * (1.0 - 1e-12)).count();
+    let below = points
+        .filter(|p| p.first_order < p.exact * (1.0 - 1e-12))
+        .count();
     judged(
         (
             &format!("{id}-above"),
@@ -111,8 +125,13 @@ fn first_order_is_above(id: &str, curves: &[EntropyCurve]) -> ClaimResult {
 fn error_of_the_text(id: &str, curve: &EntropyCurve) -> ClaimResult {
     let beyond = curve.points.iter().filter(|p| p.x > PRINTED_FROM);
     let largest = beyond.map(|p| p.relative_error.abs()).fold(0.0, f64::max);
-    let reached = curve.points.iter().find(|p| p.relative_error.abs() <= PRINTED_ERROR);
-    let reached = reached.map_or("nowhere on the grid".to_owned(), |p| format!("from {:.1}", p.x));
+    let reached = curve
+        .points
+        .iter()
+        .find(|p| p.relative_error.abs() <= PRINTED_ERROR);
+    let reached = reached.map_or("nowhere on the grid".to_owned(), |p| {
+        format!("from {:.1}", p.x)
+    });
     judged(
         (
             &format!("{id}-error-k{}", curve.num_codes),
@@ -129,7 +148,10 @@ fn error_of_the_text(id: &str, curve: &EntropyCurve) -> ClaimResult {
 }
 
 fn arrangement_is_the_worst(id: &str, curve: &EntropyCurve) -> Result<ClaimResult> {
-    let lower = curve.points.iter().filter(|p| p.floor < p.exact * (1.0 - 1e-12));
+    let lower = curve
+        .points
+        .iter()
+        .filter(|p| p.floor < p.exact * (1.0 - 1e-12));
     let last = lower.clone().map(|p| p.gap).fold(0.0, f64::max);
     let threshold = min_entropy_threshold(curve.num_codes)?;
     let threshold = threshold.map_or("none".to_owned(), |g| format!("{g:.3}"));

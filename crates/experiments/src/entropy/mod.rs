@@ -101,6 +101,14 @@ fn judged(
     holds: bool,
     observed: &str,
 ) -> ClaimResult {
-    let verdict = if holds { Verdict::Holds } else { Verdict::Fails };
-    ClaimResult::new(Claim::new(id, statement, source, predicate), verdict, observed)
+    let verdict = if holds {
+        Verdict::Holds
+    } else {
+        Verdict::Fails
+    };
+    ClaimResult::new(
+        Claim::new(id, statement, source, predicate),
+        verdict,
+        observed,
+    )
 }

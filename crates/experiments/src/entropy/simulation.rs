@@ -20,16 +20,20 @@ const REFERENCE: (f64, f64) = (5.171, 0.003);
 
 const PLACEMENTS: [(&str, &str, Placement); 3] = [
     ("a", "at distance d from the center", Placement::FromCenter),
-    ("b", "at distance d from the nearest code", Placement::FromNearest),
-    ("c", "on the ray through a code, d beyond it", Placement::BeyondCode),
+    (
+        "b",
+        "at distance d from the nearest code",
+        Placement::FromNearest,
+    ),
+    (
+        "c",
+        "on the ray through a code, d beyond it",
+        Placement::BeyondCode,
+    ),
 ];
 
 /// Draws and judges the figure.
-pub(super) fn draw(
-    ctx: &RunCtx,
-    seeds: &[u64],
-    section: &mut Section,
-) -> Result<Vec<ClaimResult>> {
+pub(super) fn draw(ctx: &RunCtx, seeds: &[u64], section: &mut Section) -> Result<Vec<ClaimResult>> {
     let num_codebooks = if ctx.tier == Tier::Smoke { 200 } else { 20_000 };
     section.push(
         "Codes uniform on the sphere of radius 0.5 in 32 dimensions. Where the network output is \
@@ -92,7 +96,9 @@ fn table(name: &str, title: &str, runs: &[Vec<SimulatedPoint>]) -> Result<Table>
     for (i, &d) in DISTANCES.iter().enumerate() {
         let mean = over_seeds(&over(runs, i, |p| p.simulated.mean));
         let spread = over_seeds(&over(runs, i, |p| p.simulated.standard_deviation));
-        let smallest = over(runs, i, |p| p.simulated.min).into_iter().fold(f64::INFINITY, f64::min);
+        let smallest = over(runs, i, |p| p.simulated.min)
+            .into_iter()
+            .fold(f64::INFINITY, f64::min);
         table.push_row(vec![
             d.into(),
             Cell::from((mean.value, mean.lower, mean.upper)),
@@ -115,7 +121,9 @@ fn judge(
     // The simulation adds single-precision logits; the floor is exact.
     let floor = |p: &&SimulatedPoint| p.simulated.min < p.worst_case.floor * (1.0 - 1e-4);
     let below_floor = points().filter(floor).count();
-    let below_worst = points().filter(|p| p.simulated.min < p.worst_case.exact).count();
+    let below_worst = points()
+        .filter(|p| p.simulated.min < p.worst_case.exact)
+        .count();
     let total = points().count();
     let mut claims = vec![
         judged(
@@ -131,7 +139,9 @@ fn judge(
         judged(
             (
                 &format!("b5-{name}-worst"),
-                &format!("output {title}: no codebook has less entropy than the printed worst case"),
+                &format!(
+                    "output {title}: no codebook has less entropy than the printed worst case"
+                ),
                 "thesis figure B.5",
                 "no distance whose smallest entropy is below the exact worst case",
             ),
@@ -142,9 +152,10 @@ fn judge(
     let at = DISTANCES.iter().position(|d| *d == COMPARED);
     if let Some(at) = at.filter(|_| name == "a" && ctx.tier != Tier::Smoke) {
         let (mean, allowed) = REFERENCE;
-        let room = seeds.iter().zip(runs).map(|(&seed, run)| {
-            (seed, allowed - (run[at].simulated.mean - mean).abs())
-        });
+        let room = seeds
+            .iter()
+            .zip(runs)
+            .map(|(&seed, run)| (seed, allowed - (run[at].simulated.mean - mean).abs()));
         let claim = Claim::new(
             "b5-mean",
             &format!("the mean entropy at d = {COMPARED} is {mean}"),
