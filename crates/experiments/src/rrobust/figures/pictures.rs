@@ -64,11 +64,11 @@ fn row(set: &Set, images: &Tensor) -> Result<Vec<Option<ImageCell>>> {
 /// Figure 6.1.
 pub(super) fn robust_and_not(study: &Study<'_>, id: &str, page: &mut Page) -> Result<()> {
     let progress = Progress::hidden();
-    for set in &study.sets {
-        let name = set.config.name.clone();
+    for name in [super::MNIST, super::FASHION] {
+        let set = study.set(name)?;
         let columns = ["original", "attacked", "reconstruction of the attacked"];
         let mut grid = ImageGrid::new(
-            &block_id(id, &[&name]),
+            &block_id(id, &[name]),
             &format!("Robust and non-robust networks on {}", set.title()),
             &columns,
         )
