@@ -21,7 +21,7 @@ hidden = [16]
 "#;
 
 const OPTIONS: &str =
-    "--images 4 --r 1 --norms 0.5,2 --restarts 2 --steps 5 --samples 60 --threads 1 --quiet";
+    "--images 4 --r 3 --norms 0.5,2 --restarts 2 --steps 5 --samples 60 --threads 1 --quiet";
 
 fn weights() -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/torch_vae.safetensors");
