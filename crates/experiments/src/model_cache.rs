@@ -17,7 +17,7 @@ use vaegis_zoo::{Model, ModelConfig, build};
 
 /// Raised when anything that the numbers of a trained model depend on changes
 /// without showing in the configuration.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What a trained model depends on.
 #[derive(Clone, Debug, Serialize)]
