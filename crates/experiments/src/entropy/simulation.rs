@@ -149,7 +149,9 @@ fn judge(
             &format!("{below_worst} of {total} points below"),
         ),
     ];
-    let at = DISTANCES.iter().position(|d| *d == COMPARED);
+    let at = DISTANCES
+        .iter()
+        .position(|d| d.total_cmp(&COMPARED).is_eq());
     if let Some(at) = at.filter(|_| name == "a" && ctx.tier != Tier::Smoke) {
         let (mean, allowed) = REFERENCE;
         let room = seeds

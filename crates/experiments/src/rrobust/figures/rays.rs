@@ -122,7 +122,7 @@ pub(super) fn along_a_direction(study: &Study<'_>, id: &str, page: &mut Page) ->
                 ),
                 "thesis figure 6.5",
             ),
-            &set.rise((low, high), &worst),
+            &set.rise((low, high), worst),
             0.0,
             "difference of the mean crossings",
         );

@@ -153,7 +153,7 @@ pub(super) fn offset_on_sigma(study: &Study<'_>, id: &str, page: &mut Page) -> R
     let order: Vec<Setting> = settings
         .iter()
         .copied()
-        .filter(|s| s.tau != MAY_TIE)
+        .filter(|s| s.tau.total_cmp(&MAY_TIE).is_ne())
         .collect();
     page.claim_above(
         (
