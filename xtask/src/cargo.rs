@@ -7,7 +7,7 @@ use crate::workspace::Workspace;
 use crate::{libtorch, process};
 use anyhow::{Result, ensure};
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 /// The environment variable that the fuzz tests read.
@@ -105,6 +105,9 @@ fn program_arguments(args: &ReproduceArgs) -> Vec<OsString> {
     words
 }
 
+/// The record of a run that `vaegis-report` renders.
+const RECORD: &str = "report.json";
+
 /// Renders stored records; needs no libtorch.
 pub(crate) fn report(workspace: &Workspace, dir: Option<&Path>, accept: bool) -> Result<ExitCode> {
     let default = workspace.path("target/reproduce");
@@ -114,21 +117,55 @@ pub(crate) fn report(workspace: &Workspace, dir: Option<&Path>, accept: bool) ->
         "{} is not a folder; run `cargo xtask reproduce` first, or name the folder it wrote",
         dir.display()
     );
-    let mut render = process::cargo(workspace);
-    render
-        .args(["run", "--release", "-p", "vaegis-report", "--", "render"])
-        .arg(dir);
-    stay_here(&mut render);
-    if !accept {
-        return process::exec(&mut render);
+    for run in runs(dir)? {
+        let start = |action: &str| {
+            let mut command = process::cargo(workspace);
+            command.args(["run", "--release", "-p", "vaegis-report", "--", action]);
+            command.arg(&run);
+            stay_here(&mut command);
+            command
+        };
+        process::run(&mut start("render"))?;
+        if accept {
+            let destination = workspace.path("docs/results").join(experiment_of(&run));
+            process::run(start("accept").arg(destination))?;
+        }
     }
-    process::run(&mut render)?;
-    let mut copy = process::cargo(workspace);
-    copy.args(["run", "--release", "-p", "vaegis-report", "--", "accept"])
-        .arg(dir);
-    copy.arg("--to").arg(workspace.path("docs/results"));
-    stay_here(&mut copy);
-    process::exec(&mut copy)
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `dir` itself if it is a run's folder, otherwise the runs in it, by name.
+fn runs(dir: &Path) -> Result<Vec<PathBuf>> {
+    if dir.join(RECORD).is_file() {
+        return Ok(vec![dir.to_owned()]);
+    }
+    let mut runs = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.join(RECORD).is_file() {
+            runs.push(path);
+        }
+    }
+    ensure!(
+        !runs.is_empty(),
+        "neither {} nor a folder in it holds a {RECORD}; name the folder that `cargo xtask \
+         reproduce` wrote",
+        dir.display()
+    );
+    runs.sort();
+    Ok(runs)
+}
+
+/// The experiment of a run's folder, which is named EXPERIMENT-TIER-SEED.
+fn experiment_of(run: &Path) -> String {
+    let name = run.file_name().unwrap_or_default().to_string_lossy();
+    let mut parts = name.rsplitn(3, '-');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(seed), Some(_tier), Some(experiment)) if seed.parse::<u64>().is_ok() => {
+            experiment.to_owned()
+        }
+        _ => name.into_owned(),
+    }
 }
 
 /// Runs the test `fuzz` of every crate that has one.
@@ -154,6 +191,24 @@ pub(crate) fn fuzz(workspace: &Workspace, cases: u64) -> Result<()> {
 mod tests {
     use super::*;
     use crate::cli::Tier;
+
+    #[test]
+    fn folders_of_runs_name_their_experiment() {
+        for (folder, experiment) in [
+            ("target/reproduce/tour-desk-0", "tour"),
+            ("out/fig-b.3-smoke-12", "fig-b.3"),
+            ("out/mine", "mine"),
+            ("out/a-b-c", "a-b-c"),
+        ] {
+            assert_eq!(experiment_of(Path::new(folder)), experiment);
+        }
+    }
+
+    #[test]
+    fn a_folder_without_runs_is_an_error_that_says_what_is_missing() {
+        let error = runs(Path::new(env!("CARGO_MANIFEST_DIR"))).expect_err("no runs there");
+        assert!(error.to_string().contains(RECORD));
+    }
 
     #[test]
     fn no_experiment_means_the_tour() {
