@@ -1,9 +1,11 @@
 //! What a run may use: tier, seeds, device, folders, workers.
 
 use crate::Tier;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use vaegis_core::SeedTree;
-use vaegis_tensor::{Device, device::DeviceSpec};
+use vaegis_core::provenance::{Provenance, RunFacts};
+use vaegis_tensor::Device;
+use vaegis_tensor::device::{self, DeviceSpec};
 
 /// Settings of one run of one experiment.
 #[derive(Clone, Debug)]
@@ -48,4 +50,24 @@ impl RunCtx {
     pub fn seed_tree(&self, experiment: &str, seed: u64) -> SeedTree {
         SeedTree::new(seed).child(experiment)
     }
+
+    /// Where and with what this run is made; the data sets are the caller's to add.
+    pub fn provenance(&self, seeds: &[u64]) -> Provenance {
+        provenance(self.device, self.threads, seeds, self.tier.name())
+    }
+}
+
+/// Where and with what results are made, by this program's own revision.
+pub(crate) fn provenance(device: Device, threads: usize, seeds: &[u64], tier: &str) -> Provenance {
+    Provenance::collect(
+        // Not the working folder, which may be another project's checkout.
+        Path::new(env!("CARGO_MANIFEST_DIR")),
+        RunFacts {
+            libtorch: device::libtorch_version(),
+            device: format!("{device:?}").to_lowercase(),
+            threads,
+            seeds: seeds.to_vec(),
+            tier: tier.to_owned(),
+        },
+    )
 }

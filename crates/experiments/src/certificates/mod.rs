@@ -16,7 +16,7 @@ use job::Images;
 use std::sync::Arc;
 use std::time::Instant;
 use vaegis_core::SeedTree;
-use vaegis_core::provenance::{DatasetUse, Provenance, RunFacts};
+use vaegis_core::provenance::DatasetUse;
 use vaegis_data::{Dataset, OpenOptions, Split, Subset, registry};
 use vaegis_report::{Report, RunManifest};
 use vaegis_tensor::workers;
@@ -60,16 +60,7 @@ impl Experiment for Certificates {
         let config = CertificatesConfig::at(ctx.tier);
         let (images, datasets) = load(ctx, &config)?;
         let seeds = ctx.seeds(config.num_seeds);
-        let mut provenance = Provenance::collect(
-            std::path::Path::new("."),
-            RunFacts {
-                libtorch: vaegis_tensor::device::libtorch_version(),
-                device: format!("{:?}", ctx.device),
-                threads: ctx.threads,
-                seeds: seeds.clone(),
-                tier: ctx.tier.name().to_owned(),
-            },
-        );
+        let mut provenance = ctx.provenance(&seeds);
         provenance.datasets = datasets;
         let shape = images.train.spec().item_shape.map(|n| n as i64);
         let models = config.models(shape);

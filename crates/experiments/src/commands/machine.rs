@@ -1,9 +1,10 @@
 //! Device, threads and data folder: the options that every working command has.
 
+use crate::context;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::PathBuf;
-use vaegis_core::provenance::{DatasetUse, Provenance, RunFacts};
+use vaegis_core::provenance::{DatasetUse, Provenance};
 use vaegis_data::Dataset;
 use vaegis_tensor::{Device, device::DeviceSpec};
 
@@ -60,17 +61,7 @@ impl MachineArgs {
 impl Machine {
     /// What is recorded beside a result of this process.
     pub fn provenance(&self, seed: u64, datasets: &[&dyn Dataset]) -> Provenance {
-        let mut provenance = Provenance::collect(
-            // Not the working folder, which may be another project's checkout.
-            std::path::Path::new(env!("CARGO_MANIFEST_DIR")),
-            RunFacts {
-                libtorch: vaegis_tensor::device::libtorch_version(),
-                device: format!("{:?}", self.device).to_lowercase(),
-                threads: self.threads,
-                seeds: vec![seed],
-                tier: String::new(),
-            },
-        );
+        let mut provenance = context::provenance(self.device, self.threads, &[seed], "");
         let used = datasets.iter().map(|set| {
             let spec = set.spec();
             DatasetUse {

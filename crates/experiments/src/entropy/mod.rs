@@ -10,7 +10,6 @@ use crate::registry::Experiment;
 use crate::{RunCtx, Tier};
 use anyhow::Result;
 use std::time::Instant;
-use vaegis_core::provenance::{Provenance, RunFacts};
 use vaegis_report::{Claim, ClaimResult, Report, RunManifest, Section, Verdict};
 
 /// Codes of the figures; the sources state them for B.5 only.
@@ -72,16 +71,8 @@ impl Experiment for EntropyFigure {
             Self::B4 => curves::softmax(&mut section)?,
             Self::B5 => simulation::draw(ctx, &seeds, &mut section)?,
         };
-        let mut provenance = Provenance::collect(
-            std::path::Path::new(env!("CARGO_MANIFEST_DIR")),
-            RunFacts {
-                libtorch: vaegis_tensor::device::libtorch_version(),
-                device: "none".to_owned(),
-                threads: ctx.threads,
-                seeds: seeds.clone(),
-                tier: ctx.tier.name().to_owned(),
-            },
-        );
+        let mut provenance = ctx.provenance(&seeds);
+        provenance.device = "none".to_owned();
         provenance.finish(start);
         let manifest = RunManifest::new(self.id(), ctx.tier.name())
             .with_command(&ctx.command)

@@ -23,7 +23,6 @@ use figures::{FIGURES, Spec};
 use plots::Page;
 use std::time::Instant;
 use study::{Request, Study};
-use vaegis_core::provenance::{Provenance, RunFacts};
 use vaegis_report::{Report, RunManifest, Section, Verdict};
 
 /// Name of the chapter in seeds and on the command line.
@@ -161,16 +160,7 @@ fn report(ctx: &RunCtx, id: &str, title: &str, figures: &[Spec]) -> Result<Repor
         sections.push(page.section);
         claims.extend(page.claims);
     }
-    let mut provenance = Provenance::collect(
-        std::path::Path::new(env!("CARGO_MANIFEST_DIR")),
-        RunFacts {
-            libtorch: vaegis_tensor::device::libtorch_version(),
-            device: format!("{:?}", ctx.device),
-            threads: ctx.threads,
-            seeds: study.seeds.clone(),
-            tier: ctx.tier.name().to_owned(),
-        },
-    );
+    let mut provenance = ctx.provenance(&study.seeds);
     provenance.datasets = study
         .sets
         .iter()

@@ -17,7 +17,7 @@ use crate::registry::Experiment;
 use crate::{RunCtx, Tier};
 use anyhow::Result;
 use std::time::Instant;
-use vaegis_core::provenance::{DatasetUse, Provenance, RunFacts};
+use vaegis_core::provenance::DatasetUse;
 use vaegis_report::{Report, RunManifest};
 use vaegis_tensor::workers;
 
@@ -55,17 +55,7 @@ impl Experiment for Tour {
         let config = TourConfig::at(ctx.tier);
         let data = data::load(ctx, &config)?;
         let seeds = ctx.seeds(config.num_seeds);
-        let mut provenance = Provenance::collect(
-            // Not the working folder, which may be another project's checkout.
-            std::path::Path::new(env!("CARGO_MANIFEST_DIR")),
-            RunFacts {
-                libtorch: vaegis_tensor::device::libtorch_version(),
-                device: format!("{:?}", ctx.device),
-                threads: ctx.threads,
-                seeds: seeds.clone(),
-                tier: ctx.tier.name().to_owned(),
-            },
-        );
+        let mut provenance = ctx.provenance(&seeds);
         provenance.datasets = [&data.train, &data.test]
             .map(|set| {
                 let spec = set.spec();
