@@ -16,14 +16,14 @@ mod study;
 
 pub use config::ChapterConfig;
 
+use crate::page::Page;
 use crate::registry::Experiment;
 use crate::{RunCtx, Tier};
 use anyhow::Result;
 use figures::{FIGURES, Spec};
-use plots::Page;
 use std::time::Instant;
 use study::{Request, Study};
-use vaegis_report::{Report, RunManifest, Section, Verdict};
+use vaegis_report::{Report, RunManifest, Verdict};
 
 /// Name of the chapter in seeds and on the command line.
 const CHAPTER: &str = "chapter-6";
@@ -151,11 +151,7 @@ fn report(ctx: &RunCtx, id: &str, title: &str, figures: &[Spec]) -> Result<Repor
     let mut sections = Vec::new();
     let mut claims = Vec::new();
     for figure in figures {
-        let heading = format!("{}: {}", figure.id, figure.title);
-        let mut page = Page {
-            section: Section::new(&plots::block_id(figure.id, &["section"]), &heading),
-            claims: Vec::new(),
-        };
+        let mut page = Page::new(figure.id, figure.title);
         (figure.draw)(&study, figure.id, &mut page)?;
         sections.push(page.section);
         claims.extend(page.claims);

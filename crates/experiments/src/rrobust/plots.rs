@@ -1,44 +1,14 @@
-//! Lines, tables and claims in the forms that the chapter's figures share.
+//! Lines and tables in the forms that the chapter's figures share.
 
 use super::config::Setting;
 use super::measure::{Network, Spread};
 use super::study::Set;
-use crate::claims::{above, over_seeds};
+use crate::claims::over_seeds;
 use anyhow::Result;
-use vaegis_report::{Axis, Cell, Claim, ClaimResult, Figure, Line, Section, Table};
+use vaegis_report::{Axis, Cell, Figure, Line, Table};
 
 /// A statistic of one network with its name.
 pub(super) type Statistic<'a> = (&'a str, &'a dyn Fn(&Network) -> f64);
-
-/// What a figure contributes to a report.
-pub(super) struct Page {
-    pub(super) section: Section,
-    pub(super) claims: Vec<ClaimResult>,
-}
-
-impl Page {
-    /// Judges "the quantity is above the threshold" over seeds.
-    pub(super) fn claim_above(
-        &mut self,
-        (id, statement, source): (&str, &str, &str),
-        per_seed: &[(u64, f64)],
-        threshold: f64,
-        what: &str,
-    ) {
-        let predicate = format!("{what}, per seed: the 95 % interval is above {threshold}");
-        let claim = Claim::new(id, statement, source, &predicate);
-        self.claims.push(above(claim, per_seed, threshold, what));
-    }
-}
-
-/// "fig-6.4" and "mnist" as the stem of a block's id.
-pub(super) fn block_id(figure: &str, parts: &[&str]) -> String {
-    let mut id = figure.to_lowercase().replace('.', "-");
-    for part in parts {
-        id = format!("{id}-{part}");
-    }
-    id
-}
 
 /// A line of means over images and seeds with a band of one standard deviation
 /// over the images, as all bands of the sources.

@@ -2,8 +2,9 @@
 
 use super::table::quality;
 use super::trends::{encoder_claims, encoder_figures, noise_curve};
+use crate::page::{Page, block_id};
 use crate::rrobust::config::Setting;
-use crate::rrobust::plots::{Page, block_id, curves, setting_table};
+use crate::rrobust::plots::{curves, setting_table};
 use crate::rrobust::statistics::{distortion, fixed_bound, jacobian, mean, r_min, sigma};
 use crate::rrobust::study::{Set, Study};
 use anyhow::Result;

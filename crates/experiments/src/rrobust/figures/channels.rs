@@ -1,7 +1,8 @@
 //! Figure 6.4: which channel of the encoder carries the damage.
 
+use crate::page::{Page, block_id};
 use crate::rrobust::measure::Network;
-use crate::rrobust::plots::{Page, block_id, setting_table};
+use crate::rrobust::plots::setting_table;
 use crate::rrobust::reference::REPRODUCED;
 use crate::rrobust::statistics::{distortion, mean};
 use crate::rrobust::study::{Set, Study};

@@ -9,8 +9,8 @@ mod table;
 mod trends;
 
 use super::measure::Measure;
-use super::plots::Page;
 use super::study::{Networks, Request, Study};
+use crate::page::Page;
 use anyhow::Result;
 
 const MNIST: &str = "mnist";

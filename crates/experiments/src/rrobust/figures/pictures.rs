@@ -1,11 +1,11 @@
 //! The chapter's pictures: figures 6.1, 6.8, E.6 and the samples of E.3 and E.4.
 
 use super::table::quality;
+use crate::page::{Page, block_id};
 use crate::pictures::pixels;
 use crate::progress::Progress;
 use crate::rrobust::config::Setting;
 use crate::rrobust::measure::Network;
-use crate::rrobust::plots::{Page, block_id};
 use crate::rrobust::statistics::{mean, mean_margin};
 use crate::rrobust::study::{Set, Study};
 use anyhow::Result;

@@ -1,7 +1,8 @@
 //! Figure 6.5: the probability of staying within r along one direction.
 
+use crate::page::{Page, block_id};
 use crate::rrobust::measure::{Network, Rays};
-use crate::rrobust::plots::{Page, block_id, curves, setting_table};
+use crate::rrobust::plots::{curves, setting_table};
 use crate::rrobust::statistics::{distortion, mean, mean_margin};
 use crate::rrobust::study::Study;
 use anyhow::Result;

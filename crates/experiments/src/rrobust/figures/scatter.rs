@@ -3,8 +3,9 @@
 
 use super::table::degradation_norms;
 use crate::claims::{never, over_seeds};
+use crate::page::{Page, block_id};
 use crate::rrobust::measure::Network;
-use crate::rrobust::plots::{Page, Statistic, block_id, setting_table};
+use crate::rrobust::plots::{Statistic, setting_table};
 use crate::rrobust::reference::{PUBLISHED, REPRODUCED};
 use crate::rrobust::statistics::{
     bound, bound_and_margin, degradations, distortion, jacobian, mean, mean_margin, median,

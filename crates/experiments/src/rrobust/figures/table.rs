@@ -1,8 +1,9 @@
 //! What stands beside every robustness number: quality, distortion, and the
 //! same numbers from elsewhere.
 
+use crate::page::block_id;
 use crate::rrobust::config::Setting;
-use crate::rrobust::plots::{block_id, setting_table};
+use crate::rrobust::plots::setting_table;
 use crate::rrobust::reference::REPRODUCED;
 use crate::rrobust::statistics::{
     bound, distortion, fixed_bound, jacobian, kl, log_likelihood, mean_margin, r_min, sigma,

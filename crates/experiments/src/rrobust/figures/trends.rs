@@ -2,9 +2,10 @@
 
 use super::rays::adversarial;
 use super::table::{beside_reference, quality};
+use crate::page::{Page, block_id};
 use crate::rrobust::config::Setting;
 use crate::rrobust::measure::{Network, Spread};
-use crate::rrobust::plots::{Page, against_beta, block_id, curves, setting_table};
+use crate::rrobust::plots::{against_beta, curves, setting_table};
 use crate::rrobust::reference::REPRODUCED;
 use crate::rrobust::statistics::{
     attacked_likelihood, distortion, jacobian, mean, mean_margin, mean_other_margin, mean_other_p0,
