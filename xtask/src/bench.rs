@@ -4,7 +4,7 @@
 use crate::bench_summary::{self, Machine};
 use crate::libtorch::{self, preflight, user_cache};
 use crate::workspace::Workspace;
-use crate::{date, files, process};
+use crate::{date, files, process, room};
 use anyhow::{Context, Result, ensure};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -103,7 +103,7 @@ fn environment(workspace: &Workspace) -> Result<PathBuf> {
     if complete.is_file() && python.exists() {
         return Ok(python);
     }
-    preflight::space(&parent, PEERS_BYTES)?;
+    room::ask(&parent, PEERS_BYTES, preflight::OTHER_CACHE)?;
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
     }

@@ -2,6 +2,7 @@
 //! `reproduce`, `report` and `fuzz`.
 
 use crate::cli::{ReproduceArgs, TestArgs};
+use crate::room::{self, Build};
 use crate::tidy::layers;
 use crate::workspace::Workspace;
 use crate::{libtorch, process};
@@ -41,7 +42,8 @@ pub(crate) fn test(workspace: &Workspace, args: &TestArgs) -> Result<()> {
     if std::env::var_os("VAEGIS_DATA").is_none() {
         println!("note: VAEGIS_DATA is not set, so tests on real images are skipped");
     }
-    process::run(&mut command)
+    room::for_build(workspace, Build::Tests)?;
+    room::explain(workspace, process::run(&mut command))
 }
 
 /// Runs the program in place of this process: its exit code is ours, and
@@ -50,6 +52,7 @@ pub(crate) fn reproduce(workspace: &Workspace, args: &ReproduceArgs) -> Result<E
     let mut command = program(workspace);
     command.args(program_arguments(args));
     libtorch::ensure_ready(workspace)?.configure(&mut command);
+    room::for_build(workspace, Build::Release)?;
     process::exec(&mut command)
 }
 

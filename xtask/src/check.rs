@@ -4,6 +4,7 @@
 use crate::cargo::package_arguments;
 use crate::cli::CheckArgs;
 use crate::libtorch::{self, Libtorch};
+use crate::room::{self, Build};
 use crate::workspace::Workspace;
 use crate::{docs, doctor, golden, process, tidy};
 use anyhow::{Context, Result};
@@ -52,7 +53,11 @@ pub(crate) fn run(workspace: &Workspace, args: &CheckArgs) -> Result<()> {
         notes.push("--fast: the tests were not run");
     } else {
         step("tests", || {
-            process::run(&mut cargo(&["test", "--no-fail-fast"]))
+            room::for_build(workspace, Build::Tests)?;
+            room::explain(
+                workspace,
+                process::run(&mut cargo(&["test", "--no-fail-fast"])),
+            )
         })?;
         if !args.torch_free && docs::has_generated_pages(workspace) {
             step("generated pages", || docs::pages(workspace, true))?;

@@ -22,6 +22,7 @@ mod files;
 mod golden;
 mod libtorch;
 mod process;
+mod room;
 mod tidy;
 mod workspace;
 

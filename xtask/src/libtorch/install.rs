@@ -8,7 +8,7 @@ use super::cache::{Cache, Entry};
 use super::pins::{self, VERSION, Variant, Wheel};
 use super::preflight;
 use super::progress::Progress;
-use crate::files;
+use crate::{files, room};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::BTreeMap;
 use std::fs;
@@ -52,7 +52,11 @@ pub(crate) fn install(cache: &Cache, variant: Variant, force: bool) -> Result<()
     let wheels = pins::wheels(variant)?;
     let downloads = cache.folder.join("downloads");
     fs::create_dir_all(&downloads)?;
-    preflight::space(&cache.folder, bytes_needed(&downloads, &wheels, variant))?;
+    room::ask(
+        &cache.folder,
+        bytes_needed(&downloads, &wheels, variant),
+        preflight::OTHER_CACHE,
+    )?;
 
     let staging = cache
         .folder
@@ -402,7 +406,7 @@ pub(crate) fn plan(cache: &Cache, variant: Variant) -> Result<String> {
     let wheels = pins::wheels(variant)?;
     let mut text = format!("{} from these wheels:\n", cache.path(variant).display());
     for wheel in &wheels {
-        let size = preflight::megabytes(wheel.bytes);
+        let size = room::megabytes(wheel.bytes);
         text += &format!(
             "  {:>9}  {}=={}  sha256 {}\n",
             size, wheel.name, wheel.version, wheel.sha256
@@ -412,8 +416,8 @@ pub(crate) fn plan(cache: &Cache, variant: Variant) -> Result<String> {
     let unpacked = wheels.iter().map(|wheel| wheel.unpacked(variant)).sum();
     text += &format!(
         "  to download: {}, on the disk afterwards: {}\n",
-        preflight::megabytes(packed),
-        preflight::megabytes(unpacked)
+        room::megabytes(packed),
+        room::megabytes(unpacked)
     );
     Ok(text)
 }

@@ -1,6 +1,5 @@
-//! What has to be there before anything is downloaded: a C++ compiler,
-//! Python 3 with pip, and room on the disk. Every gap is an error that says
-//! what to do.
+//! What has to be there before anything is downloaded: a C++ compiler and
+//! Python 3 with pip. Every gap is an error that says what to do.
 
 use crate::process;
 use anyhow::{Context, Result, bail};
@@ -8,6 +7,10 @@ use std::env;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
+
+/// What to do where a download finds no room.
+pub(crate) const OTHER_CACHE: &str =
+    "Make room, or choose a folder on another disk: XDG_CACHE_HOME=/other/disk cargo xtask setup";
 
 /// The first pip that takes several `--platform` options.
 const OLDEST_PIP: u32 = 21;
@@ -94,53 +97,6 @@ fn pip_with(command: &mut Command) -> Result<String> {
         );
     }
     Ok(version)
-}
-
-/// Refuses to start where the disk would fill up. A `df` that cannot be read
-/// is no reason to stop.
-pub(crate) fn space(folder: &Path, needed: u64) -> Result<()> {
-    let text = process::output(Command::new("df").arg("-Pk").arg(folder));
-    match text.ok().as_deref().and_then(available) {
-        Some(free) => enough(folder, free, needed),
-        None => Ok(()),
-    }
-}
-
-fn enough(folder: &Path, free: u64, needed: u64) -> Result<()> {
-    if free >= needed {
-        return Ok(());
-    }
-    bail!(
-        "not enough room in {}: {} free, {} needed.\n\
-         Make room, or choose a folder on another disk: XDG_CACHE_HOME=/other/disk cargo xtask setup",
-        folder.display(),
-        megabytes(free),
-        megabytes(needed)
-    )
-}
-
-/// Free bytes from the output of `df -Pk`: one heading, then one line whose
-/// fourth column from the file system's name on is the number of free KiB.
-fn available(text: &str) -> Option<u64> {
-    let line = text.lines().nth(1)?;
-    // The name of the file system may hold blanks, so count from the percent sign.
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let percent = words.iter().position(|word| word.ends_with('%'))?;
-    words
-        .get(percent.checked_sub(1)?)?
-        .parse::<u64>()
-        .ok()?
-        .checked_mul(1024)
-}
-
-/// A size for people.
-pub(crate) fn megabytes(bytes: u64) -> String {
-    let mega = bytes as f64 / 1e6;
-    if mega < 10.0 {
-        format!("{mega:.1} MB")
-    } else {
-        format!("{mega:.0} MB")
-    }
 }
 
 /// Turns what pip or the unpacking said into an error with advice.
@@ -262,25 +218,6 @@ mod tests {
         assert_mentions(&error, &["20.0.2", "--upgrade"]);
         let new = pip_with(Command::new("sh").args(["-c", "echo pip 25.1 from x"])).unwrap();
         assert_eq!(new, "25.1");
-    }
-
-    #[test]
-    fn free_space_is_read_from_df() {
-        let text = "Filesystem 1024-blocks Used Available Capacity Mounted on\n\
-                    /dev/vda 264212084 22886236 72399652 25% /\n";
-        assert_eq!(available(text), Some(72_399_652 * 1024));
-        let blanks = "Filesystem 1024-blocks Used Available Capacity Mounted on\n\
-                      my remote share 100 40 60 40% /mnt/a b\n";
-        assert_eq!(available(blanks), Some(60 * 1024));
-        assert_eq!(available("df: nothing here"), None);
-        assert_eq!(available("h\n%"), None);
-    }
-
-    #[test]
-    fn a_full_disk_says_how_much_and_where_else() {
-        let error = enough(Path::new("/cache"), 5_000_000, 2_000_000_000).unwrap_err();
-        assert_mentions(&error, &["/cache", "5.0 MB", "2000 MB", "XDG_CACHE_HOME"]);
-        enough(Path::new("/cache"), 10, 10).unwrap();
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A progress line for long downloads: bytes done, total, estimate.
 
-use super::preflight::megabytes;
+use crate::room::megabytes;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
