@@ -29,6 +29,12 @@ fn jacobian(criterion: &mut Criterion) {
             b.iter(|| black_box(autograd::per_example_jacobian(encode, &x)));
         });
         group.bench_function(
+            format!("encoder-by-layers/256x20x784/threads-{threads}"),
+            |b| {
+                b.iter(|| black_box(model.mean_jacobian(&x)));
+            },
+        );
+        group.bench_function(
             format!("encoder-frobenius/256x20x784/threads-{threads}"),
             |b| {
                 b.iter(|| black_box(autograd::frobenius_norm(encode, &x)));

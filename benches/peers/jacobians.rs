@@ -8,10 +8,8 @@ use serde_json::json;
 use std::time::Instant;
 use vaegis_benches::summary::Summary;
 use vaegis_benches::{fixtures, flops};
-use vaegis_nn::{LatentPath, Mode};
-use vaegis_tensor::autograd::per_example_jacobian;
-use vaegis_tensor::{Kind, Tensor};
-use vaegis_zoo::Model;
+use vaegis_nn::LatentModel as _;
+use vaegis_tensor::Kind;
 
 const NUM_IMAGES: i64 = 256;
 const TARGET: f64 = 1.0;
@@ -19,14 +17,6 @@ const TARGET: f64 = 1.0;
 const REPEATS: usize = 5;
 /// Largest difference of an entry, relative to the largest entry: f32 sums of 400 terms.
 const SAME_JACOBIAN: f64 = 1e-4;
-
-fn jacobian(model: &dyn Model, x: &Tensor) -> Tensor {
-    let mean = |x: &Tensor| {
-        let posterior = model.posterior(x, LatentPath::Mean, Mode::Eval);
-        posterior.layers[0].mean().shallow_clone()
-    };
-    per_example_jacobian(mean, x)
-}
 
 /// Measures this part.
 pub(crate) fn measure(setting: &Setting) -> Result<Part> {
@@ -44,7 +34,8 @@ pub(crate) fn measure(setting: &Setting) -> Result<Part> {
     python.ask(&json!({"op": "load", "weights": weights, "inputs": inputs, "out": out}))?;
 
     let theirs = take_over(&out, "jacobian")?.to_kind(Kind::Double);
-    let mine = jacobian(&*model, &x)
+    let mine = model
+        .mean_jacobian(&x)
         .to_kind(Kind::Double)
         .reshape(theirs.size());
     let largest = theirs.abs().max().double_value(&[]);
@@ -59,7 +50,7 @@ pub(crate) fn measure(setting: &Setting) -> Result<Part> {
         let seconds: Vec<f64> = (0..REPEATS)
             .map(|_| {
                 let start = Instant::now();
-                drop(std::hint::black_box(jacobian(&*model, &x)));
+                drop(std::hint::black_box(model.mean_jacobian(&x)));
                 start.elapsed().as_secs_f64()
             })
             .collect();

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use vaegis_attacks::Variant;
 use vaegis_nn::{LatentModel, LatentPath, Mode};
 use vaegis_tensor::convert::to_f64_vec;
-use vaegis_tensor::{Kind, Noise, Tensor, autograd};
+use vaegis_tensor::{Kind, Noise, Tensor};
 use vaegis_theory::margin::{
     AcceptanceProbability, EncoderGeometry, MarginBounds, bounds, bounds_at_fixed_p0,
 };
@@ -101,19 +101,9 @@ pub fn margin_bounds(
         &keys,
         &noise,
     )?;
-    let mean = |x: &Tensor| {
-        model
-            .posterior(x, LatentPath::Mean, Mode::Eval)
-            .layers
-            .remove(0)
-            .mean()
-            .shallow_clone()
-    };
-    let jacobian = autograd::per_example_jacobian(mean, x);
+    let jacobian = model.mean_jacobian(x);
     // Only the d_z × d_z Gram matrix is needed, and in f64.
-    let jacobian = jacobian
-        .reshape([num_rows as i64, size as i64, -1])
-        .to_kind(Kind::Double);
+    let jacobian = jacobian.to_kind(Kind::Double);
     let gram = to_f64_vec(&jacobian.bmm(&jacobian.transpose(1, 2)));
     let posterior = vaegis_tensor::no_grad(|| model.posterior(x, LatentPath::Mean, Mode::Eval));
     let sigma = to_f64_vec(&posterior.layers[0].scale());

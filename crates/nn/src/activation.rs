@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use vaegis_tensor::Tensor;
+use vaegis_tensor::autograd::gradient;
 
 /// An element-wise non-linearity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +58,22 @@ impl Activation {
             Self::Elu => x.elu(),
             Self::Silu => x.silu(),
             Self::Gelu => x.gelu("none"),
+        }
+    }
+
+    /// The derivative at every element; at a kink the value that libtorch's
+    /// backward pass takes.
+    ///
+    /// # Shapes
+    /// x: any → the same
+    pub fn derivative(self, x: &Tensor) -> Tensor {
+        match self {
+            Self::Identity => x.ones_like(),
+            Self::Relu => x.gt(0.0).to_kind(x.kind()),
+            _ => {
+                let x = x.detach().set_requires_grad(true);
+                gradient(&self.forward(&x).sum(x.kind()), &[&x]).swap_remove(0)
+            }
         }
     }
 

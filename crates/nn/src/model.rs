@@ -2,6 +2,7 @@
 
 use crate::{Likelihood, NetworkPaths};
 use vaegis_dist::{DiagNormal, Distribution as _, Reparameterize as _};
+use vaegis_tensor::autograd::per_example_jacobian;
 use vaegis_tensor::{ParamStore, Tensor};
 
 /// Whether a pass trains (batch statistics) or evaluates (running statistics).
@@ -102,6 +103,23 @@ pub trait LatentModel {
     /// model is not fully connected with one latent layer.
     fn network_paths(&self) -> Option<NetworkPaths> {
         None
+    }
+
+    /// The Jacobian of the bottom layer's posterior mean for every input: by products of
+    /// layers where the encoder is fully connected, else by one backward pass per latent.
+    ///
+    /// # Shapes
+    /// x: `[B, C, H, W]` → `[B, d_1, C·H·W]`
+    fn mean_jacobian(&self, x: &Tensor) -> Tensor {
+        let paths = self.network_paths();
+        let by_layers = paths.and_then(|paths| paths.mean.jacobian(&x.flatten(1, -1)));
+        by_layers.unwrap_or_else(|| {
+            let mean = |x: &Tensor| {
+                let mut posterior = self.posterior(x, LatentPath::Mean, Mode::Eval);
+                posterior.layers.swap_remove(0).mean().shallow_clone()
+            };
+            per_example_jacobian(mean, x)
+        })
     }
 
     /// p(zˡ | zˡ⁺¹) of each layer at the points of a path; N(0, I) for the layer farthest from the

@@ -3,13 +3,15 @@
 use vaegis_core::seed::SeedTree;
 use vaegis_nn::{
     Activation, BatchNorm, Conv, ConvSpec, ConvTranspose, Filters, Linear, Mlp, MlpSpec, Mode,
-    WeightInit, Window,
+    NetworkPath, WeightInit, Window,
 };
 use vaegis_tensor::autograd::per_example_jacobian;
 use vaegis_tensor::{Device, Kind, Noise, ParamStore, Tensor, no_grad};
 
 /// Rounding of sums of some hundred f64 products.
 const ROUNDING: f64 = 1e-11;
+/// The same in f32.
+const SINGLE_ROUNDING: f64 = 1e-5;
 
 fn noise(label: &str) -> Noise {
     Noise::portable(SeedTree::new(3).child(label))
@@ -76,6 +78,31 @@ fn mlp_jacobian_is_the_product_of_the_layers() {
             }
         }
         assert_close(&found.get(row), &product, ROUNDING);
+    }
+}
+
+#[test]
+fn jacobians_by_layers_are_those_by_backward_passes() {
+    for activation in Activation::ALL {
+        let store = store(Kind::Double);
+        let spec = MlpSpec {
+            sizes: vec![7, 9, 8, 4],
+            activation,
+            output_activation: Activation::Identity,
+        };
+        let net = Mlp::new(&store.root().sub("net"), spec, WeightInit::TorchDefault).expect("new");
+        store.set_trainable(false);
+        // More rows than one block, and a last block that is not full.
+        let x = normal("rows", &[150, 7]);
+        let path = NetworkPath::of_linear(net.layers(), activation, 1.0);
+        let found = path.jacobian(&x).expect("element-wise");
+        let expected = per_example_jacobian(|x| net.forward(x), &x);
+        assert_close(&found, &expected, ROUNDING);
+        let single = path
+            .jacobian(&x.to_kind(Kind::Float))
+            .expect("element-wise");
+        assert_eq!(single.kind(), Kind::Float);
+        assert_close(&single.to_kind(Kind::Double), &expected, SINGLE_ROUNDING);
     }
 }
 
