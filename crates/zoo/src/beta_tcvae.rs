@@ -1,19 +1,17 @@
 //! The β-TCVAE: one latent layer whose total correlation is weighted by β.
 
 use crate::checks::{check_input, check_network, require_size};
-use crate::config::{Model, ModelConfig, replica, require_valid};
+use crate::config::{Model, ModelConfig, require_valid};
 use crate::error::ZooError;
-use crate::network::{Decoder, Encoder, NetShape, NetworkConfig, gaussian};
+use crate::flat::{Flat, FlatSpec, latent_model_by_flat};
+use crate::network::NetworkConfig;
 use crate::penalty::Penalty;
 use crate::pixels::Pixels;
 use serde::{Deserialize, Serialize};
 use vaegis_core::config::{Checks, Validate};
 use vaegis_core::error::Violation;
 use vaegis_dist::{DiagNormal, Reparameterize};
-use vaegis_nn::{
-    LatentModel, LatentPath, Likelihood, LossTerms, Mode, Objective, Posterior, Replica,
-    StepContext, WeightInit,
-};
+use vaegis_nn::{LatentModel as _, LossTerms, Mode, Objective, StepContext, WeightInit};
 use vaegis_tensor::{ParamStore, Tensor};
 
 /// Name of this family in configuration files.
@@ -100,9 +98,7 @@ impl Validate for BetaTcvaeConfig {
 #[derive(Debug)]
 pub struct BetaTcvae {
     config: BetaTcvaeConfig,
-    store: ParamStore,
-    encoder: Encoder,
-    decoder: Decoder,
+    flat: Flat,
 }
 
 impl BetaTcvae {
@@ -112,17 +108,18 @@ impl BetaTcvae {
     /// The configuration is impossible, or the store already holds parameters of these names.
     pub fn new(config: &BetaTcvaeConfig, store: &ParamStore) -> Result<Self, ZooError> {
         require_valid(FAMILY, config)?;
-        let root = store.root();
-        let shape = NetShape {
+        let spec = FlatSpec {
             input: config.input,
+            bounds: config.pixels.bounds(config.input[0]),
+            latent: config.latent,
+            tau: 0.0,
+            likelihood: config.pixels.likelihood(config.input[0]),
             network: &config.network,
             init: config.init,
         };
         Ok(Self {
-            encoder: Encoder::new(&root, &shape, config.latent)?,
-            decoder: Decoder::new(&root, &shape, config.latent)?,
+            flat: Flat::new(&spec, store)?,
             config: config.clone(),
-            store: store.clone(),
         })
     }
 
@@ -131,51 +128,11 @@ impl BetaTcvae {
     /// # Shapes
     /// x: `[B, C, H, W]` → batch `[B]`, event `[d_z]`
     pub fn encode(&self, x: &Tensor, mode: Mode) -> DiagNormal {
-        gaussian(self.encoder.forward(x, mode))
+        self.flat.encode(x, mode)
     }
 }
 
-impl LatentModel for BetaTcvae {
-    fn replica(&self) -> Option<Replica> {
-        Some(replica(self))
-    }
-
-    fn input_shape(&self) -> [i64; 3] {
-        self.config.input
-    }
-
-    fn bounds(&self) -> (f64, f64) {
-        self.config.pixels.bounds(self.config.input[0])
-    }
-
-    fn latent_sizes(&self) -> Vec<i64> {
-        vec![self.config.latent]
-    }
-
-    fn params(&self) -> &ParamStore {
-        &self.store
-    }
-
-    fn posterior(&self, x: &Tensor, path: LatentPath<'_>, mode: Mode) -> Posterior {
-        let layer = self.encode(x, mode);
-        let z = path.point(0, &layer);
-        Posterior {
-            layers: vec![layer],
-            z: vec![z],
-        }
-    }
-
-    fn decode(&self, z: &[Tensor], mode: Mode) -> Likelihood {
-        Likelihood {
-            kind: self.config.pixels.likelihood(self.config.input[0]),
-            parameter: self.decoder.forward(&z[0], mode),
-        }
-    }
-
-    fn kl_terms(&self, posterior: &Posterior, _mode: Mode) -> Vec<Tensor> {
-        vec![posterior.layers[0].kl_to_standard()]
-    }
-}
+latent_model_by_flat!(BetaTcvae);
 
 impl Objective for BetaTcvae {
     fn loss(&self, x: &Tensor, _labels: Option<&Tensor>, ctx: &StepContext<'_>) -> LossTerms {
@@ -208,7 +165,7 @@ impl Objective for BetaTcvae {
     }
 
     fn params(&self) -> &ParamStore {
-        &self.store
+        &self.flat.store
     }
 }
 

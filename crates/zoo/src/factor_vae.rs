@@ -2,17 +2,17 @@
 //! that is trained beside the model.
 
 use crate::checks::{check_hidden, check_input, check_network, require_size};
-use crate::config::{Model, ModelConfig, replica, require_valid};
+use crate::config::{Model, ModelConfig, require_valid};
 use crate::error::ZooError;
-use crate::network::{Decoder, Encoder, NetShape, NetworkConfig, gaussian};
+use crate::flat::{Flat, FlatSpec, latent_model_by_flat};
+use crate::network::NetworkConfig;
 use crate::pixels::Pixels;
 use serde::{Deserialize, Serialize};
 use vaegis_core::config::{Checks, Validate};
 use vaegis_core::error::Violation;
 use vaegis_dist::{DiagNormal, Reparameterize};
 use vaegis_nn::{
-    LatentModel, LatentPath, Likelihood, Linear, LossTerms, Mode, Objective, Opponent, Posterior,
-    Replica, StepContext, WeightInit,
+    LatentModel as _, Linear, LossTerms, Mode, Objective, Opponent, StepContext, WeightInit,
 };
 use vaegis_tensor::{Noise, ParamPath, ParamStore, Tensor, TensorError};
 
@@ -161,9 +161,7 @@ impl Discriminator {
 #[derive(Debug)]
 pub struct FactorVae {
     config: FactorVaeConfig,
-    store: ParamStore,
-    encoder: Encoder,
-    decoder: Decoder,
+    flat: Flat,
     discriminator: Discriminator,
 }
 
@@ -174,19 +172,21 @@ impl FactorVae {
     /// The configuration is impossible, or the store already holds parameters of these names.
     pub fn new(config: &FactorVaeConfig, store: &ParamStore) -> Result<Self, ZooError> {
         require_valid(FAMILY, config)?;
-        let root = store.root();
-        let shape = NetShape {
+        let spec = FlatSpec {
             input: config.input,
+            bounds: config.pixels.bounds(config.input[0]),
+            latent: config.latent,
+            tau: 0.0,
+            likelihood: config.pixels.likelihood(config.input[0]),
             network: &config.network,
             init: config.init,
         };
         let hidden = &config.discriminator.hidden;
+        let path = store.root().sub(DISCRIMINATOR);
         Ok(Self {
-            encoder: Encoder::new(&root, &shape, config.latent)?,
-            decoder: Decoder::new(&root, &shape, config.latent)?,
-            discriminator: Discriminator::new(&root.sub(DISCRIMINATOR), config.latent, hidden)?,
+            flat: Flat::new(&spec, store)?,
+            discriminator: Discriminator::new(&path, config.latent, hidden)?,
             config: config.clone(),
-            store: store.clone(),
         })
     }
 
@@ -195,7 +195,7 @@ impl FactorVae {
     /// # Shapes
     /// x: `[B, C, H, W]` → batch `[B]`, event `[d_z]`
     pub fn encode(&self, x: &Tensor, mode: Mode) -> DiagNormal {
-        gaussian(self.encoder.forward(x, mode))
+        self.flat.encode(x, mode)
     }
 
     /// The discriminator's estimate of log q(z) − Σ log q(z_j).
@@ -232,47 +232,7 @@ fn permute_coordinates(z: &Tensor, noise: &Noise) -> Tensor {
     z.gather(0, &keys.argsort(0, false), false)
 }
 
-impl LatentModel for FactorVae {
-    fn replica(&self) -> Option<Replica> {
-        Some(replica(self))
-    }
-
-    fn input_shape(&self) -> [i64; 3] {
-        self.config.input
-    }
-
-    fn bounds(&self) -> (f64, f64) {
-        self.config.pixels.bounds(self.config.input[0])
-    }
-
-    fn latent_sizes(&self) -> Vec<i64> {
-        vec![self.config.latent]
-    }
-
-    fn params(&self) -> &ParamStore {
-        &self.store
-    }
-
-    fn posterior(&self, x: &Tensor, path: LatentPath<'_>, mode: Mode) -> Posterior {
-        let layer = self.encode(x, mode);
-        let z = path.point(0, &layer);
-        Posterior {
-            layers: vec![layer],
-            z: vec![z],
-        }
-    }
-
-    fn decode(&self, z: &[Tensor], mode: Mode) -> Likelihood {
-        Likelihood {
-            kind: self.config.pixels.likelihood(self.config.input[0]),
-            parameter: self.decoder.forward(&z[0], mode),
-        }
-    }
-
-    fn kl_terms(&self, posterior: &Posterior, _mode: Mode) -> Vec<Tensor> {
-        vec![posterior.layers[0].kl_to_standard()]
-    }
-}
+latent_model_by_flat!(FactorVae);
 
 impl Objective for FactorVae {
     fn loss(&self, x: &Tensor, _labels: Option<&Tensor>, ctx: &StepContext<'_>) -> LossTerms {
@@ -292,7 +252,7 @@ impl Objective for FactorVae {
     }
 
     fn params(&self) -> &ParamStore {
-        &self.store
+        &self.flat.store
     }
 
     fn opponent(&self) -> Option<Opponent> {

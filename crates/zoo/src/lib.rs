@@ -9,6 +9,7 @@ pub mod classifier;
 pub mod config;
 pub mod error;
 pub mod factor_vae;
+mod flat;
 pub mod lipschitz_vae;
 pub mod network;
 pub mod penalty;

@@ -5,16 +5,12 @@ mod config;
 
 pub use config::VaeConfig;
 
-use crate::config::{Model, ModelConfig, replica, require_valid};
+use crate::config::{Model, ModelConfig, require_valid};
 use crate::error::ZooError;
+use crate::flat::{Flat, FlatSpec, latent_model_by_flat};
 pub use crate::network::LOG_SIGMA_RANGE;
-use crate::network::{Decoder, Encoder, NetShape, NetworkConfig, gaussian};
 use vaegis_dist::{DiagNormal, Reparameterize};
-use vaegis_nn::lipschitz::mean_lipschitz;
-use vaegis_nn::{
-    LatentModel, LatentPath, Likelihood, LossTerms, Mode, NetworkPaths, Objective, Posterior,
-    Replica, ScalePath, StepContext,
-};
+use vaegis_nn::{LatentModel as _, LossTerms, Mode, Objective, StepContext};
 use vaegis_tensor::{ParamStore, Tensor};
 
 /// Name of this family in configuration files.
@@ -34,9 +30,7 @@ pub(crate) const FAMILY: &str = "vae";
 #[derive(Debug)]
 pub struct Vae {
     config: VaeConfig,
-    store: ParamStore,
-    encoder: Encoder,
-    decoder: Decoder,
+    flat: Flat,
 }
 
 impl Vae {
@@ -47,17 +41,18 @@ impl Vae {
     /// of these names.
     pub fn new(config: &VaeConfig, store: &ParamStore) -> Result<Self, ZooError> {
         require_valid(FAMILY, config)?;
-        let root = store.root();
-        let shape = NetShape {
+        let spec = FlatSpec {
             input: config.input,
+            bounds: config.bounds,
+            latent: config.latent,
+            tau: config.tau,
+            likelihood: config.likelihood,
             network: &config.network,
             init: config.init,
         };
         Ok(Self {
-            encoder: Encoder::new(&root, &shape, config.latent)?,
-            decoder: Decoder::new(&root, &shape, config.latent)?,
+            flat: Flat::new(&spec, store)?,
             config: config.clone(),
-            store: store.clone(),
         })
     }
 
@@ -71,80 +66,11 @@ impl Vae {
     /// # Shapes
     /// x: `[B, C, H, W]` → batch `[B]`, event `[d_z]`
     pub fn encode(&self, x: &Tensor, mode: Mode) -> DiagNormal {
-        let posterior = gaussian(self.encoder.forward(x, mode));
-        if self.config.tau == 0.0 {
-            return posterior;
-        }
-        // log(τ + eˢ) without leaving log space.
-        let log_sigma = posterior.log_scale();
-        let log_tau = log_sigma.full_like(self.config.tau.ln());
-        let log_sigma = log_sigma.logaddexp(&log_tau);
-        DiagNormal::new(posterior.mean().shallow_clone(), log_sigma)
+        self.flat.encode(x, mode)
     }
 }
 
-impl LatentModel for Vae {
-    fn replica(&self) -> Option<Replica> {
-        Some(replica(self))
-    }
-
-    fn input_shape(&self) -> [i64; 3] {
-        self.config.input
-    }
-
-    fn bounds(&self) -> (f64, f64) {
-        self.config.bounds
-    }
-
-    fn latent_sizes(&self) -> Vec<i64> {
-        vec![self.config.latent]
-    }
-
-    fn params(&self) -> &ParamStore {
-        &self.store
-    }
-
-    fn posterior(&self, x: &Tensor, path: LatentPath<'_>, mode: Mode) -> Posterior {
-        let layer = self.encode(x, mode);
-        let z = path.point(0, &layer);
-        Posterior {
-            layers: vec![layer],
-            z: vec![z],
-        }
-    }
-
-    fn decode(&self, z: &[Tensor], mode: Mode) -> Likelihood {
-        let parameter = self.decoder.forward(&z[0], mode);
-        Likelihood {
-            kind: self.config.likelihood,
-            parameter,
-        }
-    }
-
-    fn kl_terms(&self, posterior: &Posterior, _mode: Mode) -> Vec<Tensor> {
-        vec![posterior.layers[0].kl_to_standard()]
-    }
-
-    fn network_paths(&self) -> Option<NetworkPaths> {
-        let NetworkConfig::Mlp {
-            activation,
-            decoder_activation,
-            ..
-        } = self.config.network
-        else {
-            return None;
-        };
-        let output = mean_lipschitz(self.config.likelihood);
-        Some(NetworkPaths {
-            mean: self.encoder.mean_path(activation)?,
-            // σ is an exponential: no useful constant holds everywhere.
-            scale: ScalePath::Unknown,
-            decoder: self
-                .decoder
-                .path(decoder_activation.unwrap_or(activation), output)?,
-        })
-    }
-}
+latent_model_by_flat!(Vae);
 
 impl Objective for Vae {
     fn loss(&self, x: &Tensor, _labels: Option<&Tensor>, ctx: &StepContext<'_>) -> LossTerms {
@@ -160,7 +86,7 @@ impl Objective for Vae {
     }
 
     fn params(&self) -> &ParamStore {
-        &self.store
+        &self.flat.store
     }
 }
 

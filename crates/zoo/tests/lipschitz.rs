@@ -5,13 +5,13 @@ use vaegis_core::config::Validate;
 use vaegis_core::seed::SeedTree;
 use vaegis_nn::laws::check_latent_model;
 use vaegis_nn::lipschitz::{Bjorck, BjorckScaling, Excess};
-use vaegis_nn::{LatentModel, LikelihoodKind, Mode, Objective, ScalePath, StepContext};
+use vaegis_nn::{LatentModel, LatentPath, LikelihoodKind, Mode, Objective, ScalePath, StepContext};
 use vaegis_tensor::autograd::{per_example_jacobian, spectral_norms};
 use vaegis_tensor::optim::{Adam, AdamConfig, Optimizer};
 use vaegis_tensor::{Device, Kind, Noise, ParamStore, Tensor, no_grad};
 use vaegis_zoo::{
-    LipschitzVae, LipschitzVaeConfig, ModelConfig, NetworkConfig, SigmaConfig, Vae, VaeConfig,
-    build,
+    BetaTcvaeConfig, FactorVaeConfig, LipschitzVae, LipschitzVaeConfig, ModelConfig, NetworkConfig,
+    SigmaConfig, Vae, VaeConfig, build,
 };
 
 /// Rounding of f32 passes through three layers, relative.
@@ -220,6 +220,29 @@ fn configurations_round_trip_and_impossible_ones_list_their_reasons() {
 
 /// The explicit path of an ordinary VAE is its network, and no Jacobian is
 /// steeper than the product of its layers' norms.
+fn check_paths(model: &dyn vaegis_zoo::Model) {
+    let x = images(10, Kind::Double);
+    let paths = model.network_paths().expect("fully connected");
+    let encode = |x: &Tensor| {
+        model
+            .posterior(x, LatentPath::Mean, Mode::Eval)
+            .layers
+            .remove(0)
+    };
+    let posterior = encode(&x);
+    let difference = |a: Tensor, b: &Tensor| (a - b).abs().max().double_value(&[]);
+    let mean = paths.mean.forward(&x.flatten(1, -1));
+    assert!(difference(mean, posterior.mean()) < 1e-12);
+    let logits = paths.decoder.forward(posterior.mean());
+    let likelihood = model.decode(&[posterior.mean().shallow_clone()], Mode::Eval);
+    assert!(difference(logits, &likelihood.parameter.flatten(1, -1)) < 1e-12);
+    assert_eq!(paths.scale, ScalePath::Unknown);
+    let jacobians = per_example_jacobian(|x| encode(x).mean().shallow_clone(), &x);
+    assert!(difference(model.mean_jacobian(&x), &jacobians.flatten(2, -1)) < 1e-12);
+    let steepest = spectral_norms(&jacobians.flatten(2, -1)).max();
+    assert!(steepest.double_value(&[]) <= paths.mean.lipschitz());
+}
+
 #[test]
 fn paths_of_ordinary_vaes_are_their_networks() {
     for heads in [vaegis_zoo::Heads::Shared, vaegis_zoo::Heads::SeparateLast] {
@@ -227,31 +250,32 @@ fn paths_of_ordinary_vaes_are_their_networks() {
         if let NetworkConfig::Mlp { heads: h, .. } = &mut network {
             *h = heads;
         }
-        let config = VaeConfig {
-            input: [1, 6, 5],
-            latent: 4,
-            network,
+        let (input, latent) = ([1, 6, 5], 4);
+        let vae = ModelConfig::Vae(VaeConfig {
+            input,
+            latent,
+            network: network.clone(),
             likelihood: LikelihoodKind::Bernoulli,
             ..VaeConfig::default()
-        };
-        let store = ParamStore::new(Kind::Double, Device::Cpu, noise(5));
-        let vae = Vae::new(&config, &store).expect("valid");
-        store.set_trainable(false);
-        let x = images(10, Kind::Double);
-        let paths = vae.network_paths().expect("fully connected");
-        let flat = x.flatten(1, -1);
-        let posterior = vae.encode(&x, Mode::Eval);
-        let error = (paths.mean.forward(&flat) - posterior.mean()).abs().max();
-        assert!(error.double_value(&[]) < 1e-12);
-        let logits = paths.decoder.forward(posterior.mean());
-        let likelihood = vae.decode(&[posterior.mean().shallow_clone()], Mode::Eval);
-        let error = (logits - likelihood.parameter.flatten(1, -1)).abs().max();
-        assert!(error.double_value(&[]) < 1e-12);
-        assert_eq!(paths.scale, ScalePath::Unknown);
-        let jacobians =
-            per_example_jacobian(|x| vae.encode(x, Mode::Eval).mean().shallow_clone(), &x);
-        let steepest = spectral_norms(&jacobians.flatten(2, -1)).max();
-        assert!(steepest.double_value(&[]) <= paths.mean.lipschitz());
+        });
+        let beta_tcvae = ModelConfig::BetaTcvae(BetaTcvaeConfig {
+            input,
+            latent,
+            network: network.clone(),
+            ..BetaTcvaeConfig::default()
+        });
+        let factor_vae = ModelConfig::FactorVae(FactorVaeConfig {
+            input,
+            latent,
+            network,
+            ..FactorVaeConfig::default()
+        });
+        for config in [vae, beta_tcvae, factor_vae] {
+            let store = ParamStore::new(Kind::Double, Device::Cpu, noise(5));
+            let model = build(&config, &store).expect("valid");
+            store.set_trainable(false);
+            check_paths(&*model);
+        }
     }
     let conv = VaeConfig {
         network: NetworkConfig::conv(0.25),
