@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use vaegis_theory::bisection::{MarginSearch, RowStatus, SearchMode, SearchOptions};
 
 /// Drives a search to its end with an oracle (row, radius) → robust; returns the rounds.
-fn drive(search: &mut MarginSearch, oracle: impl Fn(usize, f64) -> bool) -> usize {
+pub(crate) fn drive(search: &mut MarginSearch, oracle: impl Fn(usize, f64) -> bool) -> usize {
     let mut rounds = 0;
     while !search.is_finished() {
         let tests = search.radii_to_test();
@@ -21,7 +21,7 @@ fn drive(search: &mut MarginSearch, oracle: impl Fn(usize, f64) -> bool) -> usiz
     rounds
 }
 
-fn options(tolerance: f64, mode: SearchMode) -> SearchOptions {
+pub(crate) fn options(tolerance: f64, mode: SearchMode) -> SearchOptions {
     SearchOptions {
         cap: 12.0,
         tolerance,

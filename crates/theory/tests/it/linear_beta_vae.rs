@@ -1,12 +1,6 @@
 //! The closed-form linear β-VAE against its table and against its own objective.
 
-#[expect(
-    dead_code,
-    reason = "only the vectors of the shared module are needed here"
-)]
-mod common;
-
-use common::normals;
+use crate::common::normals;
 use vaegis_core::seed::SeedTree;
 use vaegis_theory::evidence::Evidence;
 use vaegis_theory::linear_beta_vae::LinearBetaVae;

@@ -1,8 +1,6 @@
 //! Worst-case entropy: reference values, the false statements in print, the true minimum.
 
-mod common;
-
-use common::{normal_matrix, normals, uniforms};
+use crate::common::{normal_matrix, normals, uniforms};
 use proptest::prelude::*;
 use vaegis_core::seed::SeedTree;
 use vaegis_theory::entropy::{

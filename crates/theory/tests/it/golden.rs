@@ -36,11 +36,11 @@ fn golden(text: &str) -> Value {
 }
 
 fn special() -> Value {
-    golden(include_str!("golden/special_and_stats.json"))
+    golden(include_str!("../golden/special_and_stats.json"))
 }
 
 fn geometry() -> Value {
-    golden(include_str!("golden/geometry.json"))
+    golden(include_str!("../golden/geometry.json"))
 }
 
 fn rows(file: &Value, key: &str) -> Vec<Vec<f64>> {

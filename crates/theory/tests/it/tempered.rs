@@ -1,9 +1,7 @@
 //! The tempered posterior is the optimum, its variance need not grow with β, and Equation 6.6 is
 //! the objective at the optimal covariance.
 
-mod common;
-
-use common::{normal_matrix, normals, uniforms};
+use crate::common::{normal_matrix, normals, uniforms};
 use ndarray::{Array1, Array2, ArrayView1};
 use vaegis_core::seed::SeedTree;
 use vaegis_theory::linalg::{symmetric_eigen, symmetric_eigenvalues};

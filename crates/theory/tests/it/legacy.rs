@@ -1,12 +1,6 @@
 //! The printed algorithms: their exact expectations, their bias, and that they stop.
 
-#[expect(
-    dead_code,
-    reason = "only the vectors of the shared module are needed here"
-)]
-mod common;
-
-use common::normals;
+use crate::common::normals;
 use vaegis_core::seed::SeedTree;
 use vaegis_theory::TheoryError;
 use vaegis_theory::legacy::{

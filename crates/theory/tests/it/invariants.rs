@@ -1,8 +1,6 @@
 //! Laws that hold for every model, as property tests.
 
-mod common;
-
-use common::{normal_matrix, normals, uniforms};
+use crate::common::{normal_matrix, normals, uniforms};
 use ndarray::{Array1, Array2, Axis};
 use proptest::prelude::*;
 use vaegis_core::seed::SeedTree;

@@ -1,12 +1,6 @@
 //! Coverage of every interval, by simulation and where possible exactly.
 
-#[expect(
-    dead_code,
-    reason = "only the vectors of the shared module are needed here"
-)]
-mod common;
-
-use common::normals;
+use crate::common::normals;
 use rand::RngExt;
 use rayon::prelude::*;
 use vaegis_core::seed::SeedTree;

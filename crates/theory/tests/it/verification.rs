@@ -1,9 +1,7 @@
 //! Numbers and facts about the theorems that were established independently: false or loose
 //! printed statements, tightness, labels.
 
-mod common;
-
-use common::{normal_matrix, normals, uniforms};
+use crate::common::{normal_matrix, normals, uniforms};
 use ndarray::{Array2, array};
 use rand::RngExt;
 use rayon::prelude::*;

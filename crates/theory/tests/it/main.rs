@@ -1,0 +1,17 @@
+//! All tests of the crate in one program: they are linked once.
+
+mod bisection;
+mod cells;
+mod certificates;
+mod common;
+mod coverage;
+mod entropy;
+mod golden;
+mod invariants;
+mod invariants_of_models;
+mod legacy;
+mod linear_beta_vae;
+mod networks;
+mod sphere;
+mod tempered;
+mod verification;
