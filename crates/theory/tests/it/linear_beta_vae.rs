@@ -1,6 +1,7 @@
 //! The closed-form linear β-VAE against its table and against its own objective.
 
-use crate::common::normals;
+use crate::common::{normal_matrix, normals};
+use ndarray::{Array1, Array2, Zip};
 use vaegis_core::seed::SeedTree;
 use vaegis_theory::evidence::Evidence;
 use vaegis_theory::linear_beta_vae::LinearBetaVae;
@@ -107,5 +108,91 @@ fn linear_beta_vae_objective_is_its_own_definition_and_a_minimum() {
                 .collect()
         };
         assert!(value(&shift(&b, 0), &shift(&w, 3), &shift(&sigma, 6)) >= optimum);
+    }
+}
+
+/// Adam with the usual constants, on one array.
+struct Adam {
+    first: Array2<f64>,
+    second: Array2<f64>,
+}
+
+impl Adam {
+    fn new(shape: (usize, usize)) -> Self {
+        Self {
+            first: Array2::zeros(shape),
+            second: Array2::zeros(shape),
+        }
+    }
+
+    fn step(&mut self, x: &mut Array2<f64>, gradient: &Array2<f64>, lr: f64, step: i32) {
+        self.first = &self.first * 0.9 + gradient * 0.1;
+        self.second = &self.second * 0.999 + gradient.mapv(|g| g * g) * 0.001;
+        let (a, b) = (1.0 - 0.9_f64.powi(step), 1.0 - 0.999_f64.powi(step));
+        Zip::from(x)
+            .and(&self.first)
+            .and(&self.second)
+            .for_each(|x, m, v| *x -= lr * (m / a) / ((v / b).sqrt() + 1e-8));
+    }
+}
+
+#[test]
+fn a_trained_linear_beta_vae_arrives_at_the_closed_form() {
+    // Full matrices from random starts, on the exact expected objective.
+    const NUM_STEPS: i32 = 6000;
+    /// What a trained network may differ by from the closed form.
+    const TRAINED: f64 = 0.05;
+    let lambdas = [6.0, 3.0, 1.5, 0.8];
+    let spectrum = Array2::from_diag(&Array1::from(lambdas.to_vec()));
+    let identity = Array2::<f64>::eye(4);
+    for (start, beta) in [(0, 0.5), (1, 1.0), (2, 2.0)] {
+        let seed = SeedTree::new(18).index(start);
+        let mut decoder = normal_matrix(&seed.child("w"), 4, 4) * 0.5;
+        let mut encoder = normal_matrix(&seed.child("b"), 4, 4) * 0.5;
+        let mut log_variance = Array2::<f64>::zeros((1, 4));
+        let mut adams = [Adam::new((4, 4)), Adam::new((4, 4)), Adam::new((1, 4))];
+        let mut objective = f64::INFINITY;
+        for step in 1..=NUM_STEPS {
+            let variance = log_variance.mapv(f64::exp);
+            let miss = &identity - &decoder.dot(&encoder);
+            let weighted = miss.dot(&spectrum);
+            let columns: Vec<f64> = decoder.columns().into_iter().map(|w| w.dot(&w)).collect();
+            let columns = Array2::from_shape_vec((1, 4), columns).expect("four");
+            objective = 0.5 * (&weighted * &miss).sum()
+                + 0.5 * (&columns * &variance).sum()
+                + 0.5 * beta * (variance.sum() - log_variance.sum() - 4.0)
+                + 0.5 * beta * (encoder.dot(&spectrum) * &encoder).sum();
+            let by_decoder = &decoder * &variance - weighted.dot(&encoder.t());
+            let by_encoder = encoder.dot(&spectrum) * beta - decoder.t().dot(&weighted);
+            let by_variance = ((&columns + beta) * &variance - beta) * 0.5;
+            let lr = 0.02 * (1.0 - f64::from(step) / f64::from(NUM_STEPS + 1));
+            adams[0].step(&mut decoder, &by_decoder, lr, step);
+            adams[1].step(&mut encoder, &by_encoder, lr, step);
+            adams[2].step(&mut log_variance, &by_variance, lr, step);
+        }
+        let vae = LinearBetaVae::new(&lambdas, 4, beta, 1.0).expect("valid");
+        let near = |got: f64, want: f64, what: &str| {
+            assert!(
+                (got - want).abs() <= TRAINED * want,
+                "β {beta} {what}: {got} for {want}"
+            );
+        };
+        assert!(objective >= vae.objective() - EXACT, "nothing is better");
+        near(objective, vae.objective(), "objective");
+        let norm = (&encoder * &encoder).sum().sqrt();
+        near(norm, vae.jacobian_frobenius(), "‖B‖_F");
+        let miss = &identity - &decoder.dot(&encoder);
+        near(
+            (miss.dot(&spectrum) * &miss).sum(),
+            vae.residual(),
+            "residual",
+        );
+        let mut sigma: Vec<f64> = log_variance.iter().map(|s| (0.5 * s).exp()).collect();
+        sigma.sort_unstable_by(f64::total_cmp);
+        let mut want = vae.sigma();
+        want.sort_unstable_by(f64::total_cmp);
+        for (got, want) in sigma.iter().zip(want) {
+            near(*got, want, "σ");
+        }
     }
 }
