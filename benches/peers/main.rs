@@ -13,6 +13,7 @@ mod page;
 mod python;
 mod record;
 mod seatbelt;
+mod theory;
 mod total_correlation;
 mod training;
 mod victim;
@@ -37,7 +38,7 @@ struct Arguments {
     #[arg(long)]
     quick: bool,
     /// Only the parts whose name contains this: attacks, training, jacobians, optimizer, margins,
-    /// total-correlation, seatbelt. Then nothing is stored.
+    /// total-correlation, seatbelt, theory. Then nothing is stored.
     #[arg(long, visible_alias = "filter", value_name = "NAME")]
     only: Option<String>,
     /// Threads of both sides.
@@ -46,6 +47,10 @@ struct Arguments {
     /// Folder of the data sets; without one, sprites take the place of MNIST.
     #[arg(long, env = "VAEGIS_DATA")]
     data: Option<PathBuf>,
+    /// Only say how many bytes one side of the total correlation takes: this program starts
+    /// itself with it, because a process knows only the highest peak of its life.
+    #[arg(long, value_enum, hide = true)]
+    memory_of: Option<total_correlation::Dissected>,
 }
 
 /// What every part needs.
@@ -62,7 +67,7 @@ struct Setting {
 type Measure = fn(&Setting) -> Result<Part>;
 
 /// Every part with its name.
-const PARTS: [(&str, Measure); 7] = [
+const PARTS: [(&str, Measure); 8] = [
     ("attacks", attacks::measure),
     ("training", training::measure),
     ("jacobians", jacobians::measure),
@@ -70,11 +75,16 @@ const PARTS: [(&str, Measure); 7] = [
     ("margins", margins::measure),
     ("total-correlation", total_correlation::measure),
     ("seatbelt", seatbelt::measure),
+    ("theory", theory::measure),
 ];
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     ensure!(arguments.threads > 0, "--threads: at least 1, found 0");
+    if let Some(side) = arguments.memory_of {
+        fixtures::set_threads(arguments.threads);
+        return total_correlation::print_memory(side);
+    }
     let chosen: Vec<_> = PARTS
         .iter()
         .filter(|(name, _)| {

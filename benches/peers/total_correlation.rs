@@ -6,6 +6,8 @@ use crate::python::{Python, hand_over, number, numbers, take_over};
 use crate::record::{Part, Ratio};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 use vaegis_benches::pairs::{self, Side};
 use vaegis_benches::summary::Summary;
@@ -50,16 +52,64 @@ fn difference(found: &(f64, Vec<Tensor>), expected: &(f64, Vec<Tensor>)) -> f64 
     gaps.fold(value, f64::max)
 }
 
+/// The sides whose memory is measured, each in a process of its own.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Dissected {
+    /// Our kernel.
+    Streamed,
+    /// The composition in our libtorch.
+    Dense,
+}
+
+/// Prints the bytes that one side takes at its peak, as this process's only large work.
+pub(crate) fn print_memory(side: Dissected) -> Result<()> {
+    let side = match side {
+        Dissected::Streamed => Side::Streamed,
+        Dissected::Dense => Side::Dense,
+    };
+    let inputs = pairs::inputs(BATCH, LATENT, Kind::Float);
+    // Threads and kernels set themselves up on a small call.
+    drop(evaluate(side, &pairs::inputs(16, LATENT, Kind::Float)));
+    let bytes = pairs::extra_memory(|| evaluate(side, &inputs));
+    let bytes = bytes.context("the system does not tell the peak of memory")?;
+    let mut out = std::io::stdout();
+    writeln!(out, "{bytes}").context("telling the number of bytes")
+}
+
+/// Starts this program again for one side's memory.
+fn memory_in_child(setting: &Setting, side: Dissected) -> Result<f64> {
+    let name = match side {
+        Dissected::Streamed => "streamed",
+        Dissected::Dense => "dense",
+    };
+    let program = std::env::current_exe().context("finding this program")?;
+    let output = Command::new(program)
+        .arg("--python")
+        .arg(&setting.python)
+        .args(["--threads", &setting.threads.to_string()])
+        .args(["--memory-of", name])
+        .stderr(Stdio::inherit())
+        .output()
+        .context("starting this program again")?;
+    ensure!(
+        output.status.success(),
+        "measuring {name}: {}",
+        output.status
+    );
+    let text = String::from_utf8(output.stdout)?;
+    let bytes: f64 = text
+        .trim()
+        .parse()
+        .with_context(|| format!("reading {text:?}"))?;
+    ensure!(bytes > 0.0, "the extra memory of {name} cannot be zero");
+    Ok(bytes)
+}
+
 /// Measures this part.
 pub(crate) fn measure(setting: &Setting) -> Result<Part> {
     let single = pairs::inputs(BATCH, LATENT, Kind::Float);
-    // Memory first, the smaller before the larger: a freed block may stay resident.
-    drop(evaluate(
-        Side::Streamed,
-        &pairs::inputs(16, LATENT, Kind::Float),
-    ));
-    let ours_bytes = pairs::extra_memory(|| evaluate(Side::Streamed, &single));
-    let dense_bytes = pairs::extra_memory(|| evaluate(Side::Dense, &single));
+    let ours_bytes = memory_in_child(setting, Dissected::Streamed)?;
+    let dense_bytes = memory_in_child(setting, Dissected::Dense)?;
 
     // The f64 composition on the same rounded inputs is the truth for both kinds.
     let double: [Tensor; 3] = std::array::from_fn(|i| single[i].to_kind(Kind::Double));
@@ -92,7 +142,13 @@ pub(crate) fn measure(setting: &Setting) -> Result<Part> {
         peer_error < 1e-3,
         "the peer computes something else: {peer_error:.1e}"
     );
-    let peer_bytes = number(&reply, "extra_bytes")?;
+    // A process of its own, in which nothing has run before.
+    let peer_bytes = {
+        let mut python = Python::start(setting, "total_correlation.py")?;
+        let request = json!({"op": "memory", "inputs": inputs, "dataset_size": DATASET_SIZE});
+        number(&python.ask(&request)?, "extra_bytes")?
+    };
+    ensure!(peer_bytes > 0.0, "PyTorch's extra memory cannot be zero");
 
     let (mut ours, mut dense, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..if setting.quick { 3 } else { 7 } {
@@ -102,8 +158,6 @@ pub(crate) fn measure(setting: &Setting) -> Result<Part> {
         theirs.push(Summary::of(&numbers(&reply, "seconds")?).median);
     }
     let what = format!("TC [{BATCH}, {LATENT}], value and gradients, f32");
-    let ours_bytes = ours_bytes.context("the system does not tell the peak of memory")?;
-    let dense_bytes = dense_bytes.context("the system does not tell the peak of memory")?;
     let part = ours_bytes / dense_bytes.min(peer_bytes);
     let verdict = if part <= MEMORY_TARGET {
         "reached"

@@ -3,6 +3,7 @@
 
 use super::machine::{MachineArgs, command_line};
 use super::model_folder::{Loaded, ModelArgs, load, load_described};
+use super::radius_args::RadiusArgs;
 use super::run_config::RunConfig;
 use crate::audit::{AuditOptions, audit};
 use crate::progress::Progress;
@@ -14,7 +15,6 @@ use vaegis_core::SeedTree;
 use vaegis_core::codec::write_json;
 use vaegis_core::config::{Checks, Validate, load_toml};
 use vaegis_core::error::{Violation, Violations};
-use vaegis_eval::margin::MarginOptions;
 use vaegis_nn::LatentModel;
 use vaegis_report::RunManifest;
 use vaegis_tensor::convert::to_tensor;
@@ -42,25 +42,9 @@ pub struct AuditArgs {
     /// Configuration of weights that do not say what they are
     #[arg(long, value_name = "TOML")]
     pub config: Option<PathBuf>,
-    /// Test images, drawn by --seed
-    #[arg(long, value_name = "N", default_value_t = 25)]
-    pub images: usize,
-    /// Radius in reconstruction space
-    #[arg(
-        long,
-        allow_negative_numbers = true,
-        value_name = "R",
-        default_value_t = 4.0
-    )]
-    pub r: f64,
-    /// Required probability
-    #[arg(
-        long,
-        allow_negative_numbers = true,
-        value_name = "M",
-        default_value_t = 0.5
-    )]
-    pub m: f64,
+    /// Images, ball and effort
+    #[command(flatten)]
+    pub radius: RadiusArgs,
     /// Norms of the attacks, the largest last
     #[arg(
         long,
@@ -69,21 +53,9 @@ pub struct AuditArgs {
         default_value = "0.5,1,2,4"
     )]
     pub norms: Vec<f64>,
-    /// Attack starts per radius
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    pub restarts: usize,
-    /// Steps of projected gradient per start
-    #[arg(long, value_name = "N", default_value_t = 40)]
-    pub steps: usize,
-    /// Noise draws per start and radius; ten times as many for the clean image
-    #[arg(long, value_name = "N", default_value_t = 400)]
-    pub samples: usize,
     /// Folder for the report; without it MODEL/audit
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Seed of images, starts and noise
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub seed: u64,
     /// Where it computes
     #[command(flatten)]
     pub machine: MachineArgs,
@@ -92,13 +64,7 @@ pub struct AuditArgs {
 impl Validate for AuditArgs {
     fn violations(&self) -> Vec<Violation> {
         let mut checks = Checks::new();
-        checks
-            .at_least("--images", self.images, 1)
-            .positive("--r", self.r)
-            .between("--m", self.m, 0.0, 1.0)
-            .at_least("--restarts", self.restarts, 1)
-            .at_least("--steps", self.steps, 1)
-            .at_least("--samples", self.samples, 1);
+        self.radius.check(&mut checks);
         for norm in &self.norms {
             checks.positive("--norms", *norm);
         }
@@ -109,16 +75,8 @@ impl Validate for AuditArgs {
 impl AuditArgs {
     fn options(&self) -> AuditOptions {
         AuditOptions {
-            margins: MarginOptions {
-                r: self.r,
-                m: self.m,
-                num_samples: self.samples,
-                num_samples_unperturbed: self.samples.saturating_mul(10),
-                restarts: self.restarts,
-                steps: self.steps,
-                ..AuditOptions::default().margins
-            },
-            num_samples: self.samples.saturating_mul(10),
+            margins: self.radius.margins(AuditOptions::default().margins),
+            num_samples: self.radius.clean_samples(),
             norms: self.norms.clone(),
             ..AuditOptions::default()
         }
@@ -149,9 +107,8 @@ pub fn run(args: &AuditArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
     let loaded = args.load(machine.device)?;
     let root = machine.data_root.as_deref();
     let (dataset, test) = loaded.test_set(args.model.dataset.as_deref(), root)?;
-    let tree = SeedTree::new(args.seed).child("audit");
-    let mut positions = vaegis_data::permutation(test.len(), &tree.child("images"));
-    positions.truncate(args.images);
+    let tree = SeedTree::new(args.radius.seed).child("audit");
+    let positions = args.radius.positions(test.len(), &tree);
     let x = to_tensor(&test.batch(&positions)?.x).to_device(machine.device); // [N, C, H, W]
     let model: &dyn LatentModel = &*loaded.model;
     let options = args.options();
@@ -176,7 +133,7 @@ pub fn run(args: &AuditArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
         .clone()
         .unwrap_or_else(|| loaded.folder.join("audit"));
     std::fs::create_dir_all(&out).with_context(|| format!("creating {}", out.display()))?;
-    let mut provenance = machine.provenance(args.seed, &[&*test]);
+    let mut provenance = machine.provenance(args.radius.seed, &[&*test]);
     provenance.finish(start);
     let asked = serde_json::json!({
         "options": options,
@@ -187,7 +144,7 @@ pub fn run(args: &AuditArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
     });
     let manifest = RunManifest::new("audit", "own")
         .with_command(&command_line())
-        .with_seeds(&[args.seed])
+        .with_seeds(&[args.radius.seed])
         .with_config(&asked)?
         .with_provenance(&provenance)?;
     let names: Vec<String> = positions.iter().map(|p| format!("test {p}")).collect();

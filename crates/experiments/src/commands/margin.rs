@@ -2,6 +2,7 @@
 
 use super::machine::MachineArgs;
 use super::model_folder::{ModelArgs, load};
+use super::radius_args::RadiusArgs;
 use super::run_config::DatasetConfig;
 use crate::progress::Progress;
 use anyhow::{Context as _, Result, bail};
@@ -15,7 +16,7 @@ use vaegis_core::codec::{read_json, write_atomic, write_json};
 use vaegis_core::config::{Checks, Validate};
 use vaegis_core::error::{Violation, Violations};
 use vaegis_eval::bounds::{BoundOptions, InputBounds, margin_bounds};
-use vaegis_eval::margin::{InputMargin, MarginOptions, margins};
+use vaegis_eval::margin::{InputMargin, MarginDirection, MarginOptions, margins};
 use vaegis_nn::LatentModel;
 use vaegis_report::{Cell, Table};
 use vaegis_tensor::Noise;
@@ -32,35 +33,22 @@ Examples:
   vaegis margin models/vae                           25 images at r = 4
   vaegis margin models/vae --images 100 --r 6        more images, a larger radius
   vaegis margin models/vae --variant mean-only       attack the mean alone, as the bounds assume
+  vaegis margin models/vae --scan 0.5                also where robustness comes and goes
+  vaegis margin models/vae --direction random        what noise of that length does, not an attack
 
 The r-robustness margin of an image is the largest norm of a distortion under which the
 reconstruction stays within r of the clean one with probability above m. It is bracketed by
-bisection over attacks, which are incomplete, so it is an estimate from above. B_F, B_2 and B_M are
-first-order lower bounds. The output folder gets margins.json, margins.csv and provenance.json.
+bisection over attacks, which are incomplete, so it is an estimate from above. Bisection takes it
+that an image that is robust at a radius is robust at smaller ones; --scan finds the first radius
+that fails without that assumption, at more tests. B_F, B_2 and B_M are first-order lower bounds. The output folder gets margins.json, margins.csv and provenance.json.
 Exit code 0: done; 1: an error, said on stderr; 2: a wrong command line.")]
 pub struct MarginArgs {
     /// The model
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Test images, drawn by --seed
-    #[arg(long, value_name = "N", default_value_t = 25)]
-    pub images: usize,
-    /// Radius in reconstruction space
-    #[arg(
-        long,
-        allow_negative_numbers = true,
-        value_name = "R",
-        default_value_t = 4.0
-    )]
-    pub r: f64,
-    /// Required probability
-    #[arg(
-        long,
-        allow_negative_numbers = true,
-        value_name = "M",
-        default_value_t = 0.5
-    )]
-    pub m: f64,
+    /// Images, ball and effort
+    #[command(flatten)]
+    pub radius: RadiusArgs,
     /// Largest norm of a distortion tried
     #[arg(
         long,
@@ -77,27 +65,44 @@ pub struct MarginArgs {
         default_value_t = 0.05
     )]
     pub tolerance: f64,
-    /// Attack starts per radius
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    pub restarts: usize,
-    /// Steps of projected gradient per start
-    #[arg(long, value_name = "N", default_value_t = 40)]
-    pub steps: usize,
-    /// Noise draws per start and radius; ten times as many for the clean image
-    #[arg(long, value_name = "N", default_value_t = 400)]
-    pub samples: usize,
+    /// Which distortions of a length are tried
+    #[arg(long, value_enum, default_value_t)]
+    pub direction: DirectionName,
+    /// Scan upwards in steps of this width for the first radius that fails, then bisect within the
+    /// step; without it, bisection alone
+    #[arg(long, allow_negative_numbers = true, value_name = "NORM")]
+    pub scan: Option<f64>,
     /// Which channel of the encoder is attacked
     #[arg(long, value_enum, default_value_t)]
     pub variant: VariantName,
     /// Folder for results; without it MODEL/margins
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Seed of images, starts and noise
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub seed: u64,
     /// Where it computes
     #[command(flatten)]
     pub machine: MachineArgs,
+}
+
+/// The directions by the names of the command line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DirectionName {
+    /// Those that the strongest attack finds: the margin of the definition
+    #[default]
+    Attack,
+    /// Fresh random ones per radius: an average-case radius, not a margin
+    Random,
+    /// One random one per start, the same at every radius: the radius along a ray
+    Fixed,
+}
+
+impl From<DirectionName> for MarginDirection {
+    fn from(name: DirectionName) -> Self {
+        match name {
+            DirectionName::Attack => Self::Attack,
+            DirectionName::Random => Self::Random,
+            DirectionName::Fixed => Self::Fixed,
+        }
+    }
 }
 
 /// The variants by the names of the command line.
@@ -167,15 +172,13 @@ pub struct Margins {
 impl Validate for MarginArgs {
     fn violations(&self) -> Vec<Violation> {
         let mut checks = Checks::new();
+        self.radius.check(&mut checks);
         checks
-            .at_least("--images", self.images, 1)
-            .positive("--r", self.r)
-            .between("--m", self.m, 0.0, 1.0)
             .positive("--cap", self.cap)
-            .positive("--tolerance", self.tolerance)
-            .at_least("--restarts", self.restarts, 1)
-            .at_least("--steps", self.steps, 1)
-            .at_least("--samples", self.samples, 1);
+            .positive("--tolerance", self.tolerance);
+        if let Some(step) = self.scan {
+            checks.positive("--scan", step);
+        }
         checks.into_violations()
     }
 }
@@ -194,9 +197,8 @@ pub fn run(args: &MarginArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
     let loaded = load(&args.model.model, machine.device)?;
     let root = machine.data_root.as_deref();
     let (dataset, test) = loaded.test_set(args.model.dataset.as_deref(), root)?;
-    let tree = SeedTree::new(args.seed).child("margin");
-    let mut images = vaegis_data::permutation(test.len(), &tree.child("images"));
-    images.truncate(args.images);
+    let tree = SeedTree::new(args.radius.seed).child("margin");
+    let images = args.radius.positions(test.len(), &tree);
     let settings = settings(args, &machine, dataset, &loaded.sha256, &test, images);
     let batch = test.batch(&settings.images)?;
     let x = to_tensor(&batch.x).to_device(machine.device); // [N, C, H, W]
@@ -242,7 +244,7 @@ pub fn run(args: &MarginArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
     write_json(&out.join(MARGINS_FILE), &margins)?;
     let table = table(&margins)?;
     write_atomic(&out.join("margins.csv"), table.to_csv()?.as_bytes())?;
-    let mut provenance = machine.provenance(args.seed, &[&*test]);
+    let mut provenance = machine.provenance(args.radius.seed, &[&*test]);
     provenance.finish(start);
     write_json(&out.join("provenance.json"), &provenance)?;
     print(&loaded.describe());
@@ -277,7 +279,6 @@ fn settings(
     test: &std::sync::Arc<dyn vaegis_data::Dataset>,
     images: Vec<usize>,
 ) -> MarginSettings {
-    let unperturbed = args.samples.saturating_mul(10);
     let variant = match args.variant {
         VariantName::MeanOnly => Variant::MeanOnly,
         VariantName::SigmaOnly => Variant::SigmaOnly,
@@ -285,25 +286,21 @@ fn settings(
         VariantName::TwoSample => Variant::TwoSample,
     };
     MarginSettings {
-        margin: MarginOptions {
-            r: args.r,
-            m: args.m,
+        margin: args.radius.margins(MarginOptions {
             variant,
             cap: args.cap,
             tolerance: args.tolerance,
-            num_samples: args.samples,
-            num_samples_unperturbed: unperturbed,
-            restarts: args.restarts,
-            steps: args.steps,
+            direction: args.direction.into(),
+            scan_step: args.scan,
             ..MarginOptions::default()
-        },
+        }),
         bound: BoundOptions {
-            r: args.r,
-            m: args.m,
-            num_samples: unperturbed,
+            r: args.radius.r,
+            m: args.radius.m,
+            num_samples: args.radius.clean_samples(),
             ..BoundOptions::default()
         },
-        seed: args.seed,
+        seed: args.radius.seed,
         threads: machine.threads,
         device: format!("{:?}", machine.device).to_lowercase(),
         libtorch: vaegis_tensor::device::libtorch_version(),
@@ -311,6 +308,15 @@ fn settings(
         dataset_checksum: test.spec().checksum.clone(),
         model_sha256: model_sha256.to_owned(),
         images,
+    }
+}
+
+/// What the radii are.
+fn what(direction: MarginDirection) -> &'static str {
+    match direction {
+        MarginDirection::Attack => "margins",
+        MarginDirection::Random => "radii over random directions, which are no margins,",
+        MarginDirection::Fixed => "radii along fixed random directions, which are no margins,",
     }
 }
 
@@ -377,7 +383,12 @@ fn lines(margins: &Margins) -> Vec<String> {
     const SHOWN: usize = 10;
     let options = &margins.settings.margin;
     let mut lines = vec![
-        format!("margins at r = {}, m = {}", options.r, options.m),
+        format!(
+            "{} at r = {}, m = {}",
+            what(options.direction),
+            options.r,
+            options.m
+        ),
         format!(
             "{:>8} {:>16} {:>16} {:>8} {:>8} {:>8} {:>8}",
             "image", "status", "margin", "B_F", "B_2", "B_M", "p0"

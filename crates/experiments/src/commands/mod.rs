@@ -7,6 +7,7 @@ pub mod data;
 pub mod machine;
 pub mod margin;
 pub mod model_folder;
+pub mod radius_args;
 pub mod run;
 pub mod run_config;
 pub mod show;

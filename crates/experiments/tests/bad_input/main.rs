@@ -37,6 +37,7 @@ fn a_wrong_command_line_has_its_own_exit_code() {
         "train c.toml",
         "attack m --objective k2",
         "margin",
+        "margin m --direction sideways",
         "fly",
     ] {
         let output = run(folder.path(), words);

@@ -184,6 +184,21 @@ fn impossible_attacks_and_margins_are_refused() {
             needles: &["--r", "--m", "--images", "--tolerance", "4 configuration"],
         },
         Case {
+            name: "a scan of no width",
+            prepare: trained,
+            words: "margin m --scan 0",
+            needles: &["--scan", "1 configuration"],
+        },
+        Case {
+            name: "margins along another direction",
+            prepare: trained,
+            words: concat!(
+                "margin m --images 2 --samples 50 --steps 3 --tolerance 2 --threads 1 ",
+                "--direction fixed --scan 4"
+            ),
+            needles: &["m/margins", "other settings"],
+        },
+        Case {
             name: "margins with other settings",
             prepare: trained,
             words: "margin m --images 1 --threads 1",

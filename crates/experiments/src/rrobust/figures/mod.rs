@@ -2,6 +2,7 @@
 
 mod appendix;
 mod channels;
+mod illustrations;
 mod pictures;
 mod rays;
 mod scatter;
@@ -25,7 +26,7 @@ pub(super) struct Spec {
     pub(super) title: &'static str,
     /// Where it stands.
     pub(super) sources: &'static str,
-    /// What it needs.
+    /// What it needs of networks; illustrations need nothing.
     pub(super) requests: &'static [Request],
     /// Draws and judges it.
     pub(super) draw: fn(&Study<'_>, &str, &mut Page) -> Result<()>,
@@ -65,6 +66,22 @@ pub(super) const FIGURES: &[Spec] = &[
         ],
         draw: pictures::robust_and_not,
         minutes: 15,
+    },
+    Spec {
+        id: "fig-6.2",
+        title: "r-robustness in a linear example, exact",
+        sources: "thesis figure 6.2; paper figure 2",
+        requests: &[],
+        draw: illustrations::robustness,
+        minutes: 0,
+    },
+    Spec {
+        id: "fig-6.3",
+        title: "the margin and its bounds in a linear example, exact",
+        sources: "thesis figure 6.3; paper figure 2",
+        requests: &[],
+        draw: illustrations::margin,
+        minutes: 0,
     },
     Spec {
         id: "fig-6.4",
@@ -151,6 +168,14 @@ pub(super) const FIGURES: &[Spec] = &[
         )],
         draw: trends::beta,
         minutes: 10,
+    },
+    Spec {
+        id: "fig-e.1",
+        title: "the worst case of the bound, exact",
+        sources: "thesis figure E.1; paper figure 8",
+        requests: &[],
+        draw: illustrations::worst_case,
+        minutes: 0,
     },
     Spec {
         id: "fig-e.2",
