@@ -8,7 +8,6 @@ use serde_json::json;
 use std::time::Instant;
 use vaegis_benches::summary::Summary;
 use vaegis_benches::{fixtures, flops};
-use vaegis_nn::LatentModel as _;
 use vaegis_tensor::Kind;
 
 const NUM_IMAGES: i64 = 256;

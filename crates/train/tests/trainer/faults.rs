@@ -1,7 +1,7 @@
 //! Everything that can go wrong with a run: it is said clearly, and nothing is lost by it.
 
 use crate::common::{Items, Toy, config, data, train};
-use crate::{folder, metrics, values};
+use crate::{folder, values};
 use std::sync::Arc;
 use vaegis_core::SeedTree;
 use vaegis_data::BatchPlan;
