@@ -1,5 +1,6 @@
 //! The numbers of the chapter on robust VAEs, per tier.
 
+use super::grid::GridConfig;
 use crate::Tier;
 use serde::{Deserialize, Serialize};
 
@@ -9,11 +10,16 @@ use serde::{Deserialize, Serialize};
 pub struct ChapterConfig {
     /// Replicates.
     pub num_seeds: usize,
+    /// Figures 5.4, 5.6, 5.7 and D.1 to D.5.
+    pub grid: GridConfig,
 }
 
 impl ChapterConfig {
     /// The configuration of a tier.
-    pub fn at(_tier: Tier) -> Self {
-        Self { num_seeds: 3 }
+    pub fn at(tier: Tier) -> Self {
+        Self {
+            num_seeds: 3,
+            grid: GridConfig::at(tier),
+        }
     }
 }

@@ -6,8 +6,10 @@
 
 mod config;
 mod figures;
+mod grid;
 
 pub use config::ChapterConfig;
+pub use grid::{GridConfig, GridSet};
 
 use crate::page::Page;
 use crate::registry::Experiment;
