@@ -25,8 +25,9 @@ pub fn attack_panel(
     let reconstruct = |x: &Tensor| no_grad(|| model.reconstruct(x));
     let adversarial = x + d;
     let cell = |t: &Tensor, caption: String| -> Result<ImageCell> {
+        let unit = in_unit_range(model, t);
         Ok(ImageCell::new(
-            Picture::from_unit(size, &pixels(t)[0])?,
+            Picture::from_unit(size, &pixels(&unit)[0])?,
             &caption,
         ))
     };
@@ -55,6 +56,15 @@ pub fn attack_panel(
             record.success()
         )),
     )
+}
+
+/// Values of a model's pixel range as intensities from 0 to 1.
+///
+/// # Shapes
+/// t: any → the same
+pub fn in_unit_range(model: &dyn LatentModel, t: &Tensor) -> Tensor {
+    let (low, high) = model.bounds();
+    (t - low) / (high - low)
 }
 
 /// Pixels of each image of a batch.

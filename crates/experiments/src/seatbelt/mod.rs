@@ -4,9 +4,11 @@
 //! The figures share models through the model cache and measurements through
 //! the stages beside them, so the chapter costs less than its parts.
 
+mod bench;
 mod config;
 mod figures;
 mod grid;
+mod panels;
 
 pub use config::ChapterConfig;
 pub use grid::{GridConfig, GridSet};

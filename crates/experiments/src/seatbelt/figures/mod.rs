@@ -14,6 +14,12 @@ mod rotation;
 mod swiss_roll;
 mod three_attacks;
 
+pub(super) use attack_pictures::AttackPicturesConfig;
+pub(super) use downstream::DownstreamConfig;
+pub(super) use encoder_noise::PortraitsConfig;
+pub(super) use rotation::RotationConfig;
+pub(super) use swiss_roll::SwissRollConfig;
+
 use crate::RunCtx;
 use crate::page::Page;
 use anyhow::Result;
@@ -40,15 +46,15 @@ pub(super) const FIGURES: &[Spec] = &[
         id: "fig-5.1",
         title: "attacked images of a VAE, a β-TCVAE and a Seatbelt-VAE",
         sources: "thesis figure 5.1; paper figure 1",
-        datasets: "TODO-DATA",
-        minutes: 5,
+        datasets: "CelebA (toy-faces where it is not at hand)",
+        minutes: 3,
         draw: attack_pictures::draw,
     },
     Spec {
         id: "fig-5.2",
         title: "aggregate posteriors and reconstructions of a Swiss roll",
         sources: "thesis figure 5.2; paper figure A.7",
-        datasets: "TODO-DATA",
+        datasets: "Swiss roll",
         minutes: 5,
         draw: swiss_roll::draw,
     },
@@ -56,7 +62,7 @@ pub(super) const FIGURES: &[Spec] = &[
         id: "fig-5.3",
         title: "encoder noise, likelihood and ELBO against β",
         sources: "thesis figure 5.3; paper figure 2",
-        datasets: "TODO-DATA",
+        datasets: "CelebA (toy-faces where it is not at hand)",
         minutes: 5,
         draw: encoder_noise::draw,
     },
@@ -72,7 +78,7 @@ pub(super) const FIGURES: &[Spec] = &[
         id: "fig-5.5",
         title: "rotation of a heart as an attack's target",
         sources: "thesis figure 5.5; paper figure 4",
-        datasets: "TODO-DATA",
+        datasets: "dSprites (the published file, or drawn here)",
         minutes: 5,
         draw: rotation::draw,
     },
@@ -96,8 +102,8 @@ pub(super) const FIGURES: &[Spec] = &[
         id: "tab-5.1",
         title: "downstream classification under attack",
         sources: "thesis table 5.1; paper table 1",
-        datasets: "TODO-DATA",
-        minutes: 5,
+        datasets: "CIFAR-10 (our sprites where it is not at hand), SVHN where it is at hand",
+        minutes: 12,
         draw: downstream::draw,
     },
     Spec {
