@@ -55,7 +55,7 @@ pub(super) const FIGURES: &[Spec] = &[
         title: "aggregate posteriors and reconstructions of a Swiss roll",
         sources: "thesis figure 5.2; paper figure A.7",
         datasets: "Swiss roll",
-        minutes: 5,
+        minutes: 3,
         draw: swiss_roll::draw,
     },
     Spec {
