@@ -79,7 +79,7 @@ pub(super) const FIGURES: &[Spec] = &[
         title: "rotation of a heart as an attack's target",
         sources: "thesis figure 5.5; paper figure 4",
         datasets: "dSprites (the published file, or drawn here)",
-        minutes: 5,
+        minutes: 8,
         draw: rotation::draw,
     },
     Spec {
