@@ -1,7 +1,7 @@
 //! What is written down about every attack.
 
 use crate::prepared::draw_rows;
-use crate::{Attack, AttackOutcome, AttackRows, Direction, Layers, Penalty, RowStatus};
+use crate::{Attack, AttackOutcome, AttackRows, Direction, HierMode, Layers, Penalty, RowStatus};
 use serde::{Deserialize, Serialize};
 use vaegis_core::SeedTree;
 use vaegis_nn::{LatentModel, LatentPath, Mode};
@@ -28,6 +28,9 @@ pub struct AttackRecord {
     /// Layers that enter a latent objective; none for the others.
     #[serde(default)]
     pub layers: Option<Layers>,
+    /// How a latent objective goes through the lower layers; none for the others.
+    #[serde(default)]
+    pub hier_mode: Option<HierMode>,
     /// Order of the arguments of a Kullback-Leibler objective; none for the others.
     #[serde(default)]
     pub direction: Option<Direction>,
@@ -230,6 +233,7 @@ fn describe_part(
             penalty: attack.constraint.penalty,
             objective: attack.objective.name().to_owned(),
             layers: attack.objective.layers(),
+            hier_mode: attack.objective.hier_mode(),
             direction: attack.objective.direction(),
             search: attack.search.name().to_owned(),
             delta: outcome.objective[first + i],

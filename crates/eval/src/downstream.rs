@@ -85,7 +85,7 @@ pub fn representation_set(
         };
         labels.extend_from_slice(known);
         let noise = noise.map(|n| n.index(i as u64));
-        let x = to_tensor(&batch.x);
+        let x = to_tensor(&batch.x).to_device(model.params().device());
         let seen = representation(model, &x, task, noise.as_ref()).to_kind(Kind::Float);
         let seen = to_array::<f32>(&seen)?;
         item_shape = [1, 2, 3].map(|axis| seen.shape()[axis]);

@@ -5,8 +5,8 @@ use approx::assert_relative_eq;
 use vaegis_attacks::search::{AdamSearch, Lbfgs, Pgd};
 use vaegis_attacks::sweep::{Sweep, SweepRows};
 use vaegis_attacks::{
-    Attack, AttackRows, Constraint, Direction, Layers, NoiseMode, Objective, RowStatus, Search,
-    Variant,
+    Attack, AttackRows, Constraint, Direction, HierMode, Layers, NoiseMode, Objective, RowStatus,
+    Search, Variant,
     grid::{draw_pairs, lambda_grid},
 };
 use vaegis_core::SeedTree;
@@ -440,5 +440,6 @@ fn records_are_described_in_parts_of_bounded_size() {
     }
     assert_eq!(whole[0].seed, *noise().seed());
     assert_eq!(whole[0].layers, Some(Layers::All));
+    assert_eq!(whole[0].hier_mode, Some(HierMode::Mean));
     assert_eq!(whole[0].direction, Some(Direction::Forward));
 }

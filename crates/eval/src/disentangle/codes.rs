@@ -130,7 +130,7 @@ pub fn encode(
     let mut batch = Batch::empty();
     for part in indices.chunks(ROWS_PER_PASS) {
         data.batch_into(part, &mut batch)?;
-        let x = to_tensor(&batch.x);
+        let x = to_tensor(&batch.x).to_device(model.params().device());
         let posterior = no_grad(|| model.posterior(&x, LatentPath::Mean, Mode::Eval));
         let join = |pick: fn(&vaegis_dist::DiagNormal) -> Tensor| {
             let layers: Vec<Tensor> = posterior.layers.iter().map(pick).collect();
