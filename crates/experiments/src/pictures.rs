@@ -58,6 +58,20 @@ pub fn attack_panel(
     )
 }
 
+/// One row of a grid of pictures, from intensities between 0 and 1.
+///
+/// # Shapes
+/// images: `[N, C, H, W]` → `N` cells
+///
+/// # Errors
+/// Pixels that are not finite.
+pub fn picture_row(images: &Tensor) -> Result<Vec<Option<ImageCell>>> {
+    let size = images.size();
+    let size = [1, 2, 3].map(|axis| size[axis] as usize);
+    let cell = |image: &Vec<f32>| Ok(Some(ImageCell::new(Picture::from_unit(size, image)?, "")));
+    pixels(images).iter().map(cell).collect()
+}
+
 /// Values of a model's pixel range as intensities from 0 to 1.
 ///
 /// # Shapes

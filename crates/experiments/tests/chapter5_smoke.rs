@@ -31,7 +31,7 @@ const FIGURES: &[Expected] = &[
     expect("fig-5.6", 18, 6, 30),
     expect("fig-5.7", 2, 2, 14),
     expect("fig-d.1", 2, 2, 2),
-    expect("fig-d.2", 4, 4, 8),
+    expect("fig-d.2", 8, 4, 8),
     expect("fig-d.3", 6, 3, 21),
     expect("fig-d.4", 2, 2, 2),
     expect("fig-d.5", 8, 0, 4),

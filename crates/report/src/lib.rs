@@ -40,7 +40,8 @@ pub mod table;
 pub use accept::{Accepted, Limits, accept};
 pub use error::ReportError;
 pub use figure::{
-    Axis, Band, Bars, BoxSummary, Drawing, Figure, FigureKind, Histogram, Line, Points, Scale,
+    Axis, Band, Bars, BoxSummary, Drawing, Figure, FigureKind, HeatMap, Histogram, Line, Points,
+    Scale,
 };
 pub use folder::{Written, read_folder, write_folder};
 pub use grid::{ImageCell, ImageGrid, Picture, SixPanel};

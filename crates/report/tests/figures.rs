@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use vaegis_report::figure::to_svg;
 use vaegis_report::{
-    Axis, Bars, BoxSummary, Drawing, Figure, Histogram, Line, Points, Report, ReportError,
-    RunManifest, Section, to_html,
+    Axis, Bars, BoxSummary, Drawing, Figure, HeatMap, Histogram, Line, Points, Report, ReportError,
+    RunManifest, Scale, Section, to_html,
 };
 
 fn axis(is_log: bool) -> Axis {
@@ -157,6 +157,37 @@ fn box_summary_matches_hand_count() {
     assert_eq!([summary.q1, summary.median, summary.q3], [3.25, 5.5, 7.75]);
     assert_eq!([summary.low_whisker, summary.high_whisker], [1.0, 9.0]);
     assert_eq!(summary.outliers, [30.0]);
+}
+
+#[test]
+fn heat_maps_shade_by_size_and_show_the_numbers() {
+    let map = |values: Vec<f64>, scale| HeatMap {
+        columns: vec!["1".to_owned(), "10".to_owned()],
+        rows: vec!["L = 1".to_owned(), "L = 4".to_owned()],
+        values,
+        scale,
+    };
+    let heat = |map| Figure::heat("f", "F", ("β", "depth"), map);
+    let figure = heat(map(vec![1.0, 1000.0, f64::NAN, -2.0], Scale::Log10)).expect("valid");
+    let drawing = to_svg(&figure).expect("drawn");
+    assert!(is_well_formed(&drawing.svg));
+    assert_says(&drawing, "1 value was left out: it is not finite");
+    assert_says(&drawing, "1 value was left out: it is not positive");
+    // The largest value is fully opaque, the smallest nearly clear, and both are written out.
+    for words in ["opacity=\"1\"", "opacity=\"0.06\"", "1000", "L = 4"] {
+        assert!(drawing.svg.contains(words), "{words}");
+    }
+    let csv = figure.to_csv().expect("valid");
+    assert!(csv.contains("row,column,value"), "{csv}");
+    assert!(csv.contains("L = 1,10,1000"), "{csv}");
+    assert!(figure.alt_text().starts_with("Heat map"));
+    let nothing = heat(map(vec![f64::NAN; 4], Scale::Linear)).expect("valid");
+    assert_says(&to_svg(&nothing).expect("drawn"), "no data");
+    // Equal values have a shade too.
+    let equal = heat(map(vec![3.0; 4], Scale::Linear)).expect("valid");
+    assert!(is_well_formed(&to_svg(&equal).expect("drawn").svg));
+    let short = heat(map(vec![3.0], Scale::Linear)).expect_err("too few");
+    assert!(short.to_string().contains("expected 4 values"), "{short}");
 }
 
 #[test]

@@ -4,11 +4,11 @@ use super::TourConfig;
 use super::data::TourData;
 use super::job::{self, ModelResult};
 use crate::RunCtx;
-use crate::pictures::{attack_panel, pixels};
+use crate::pictures::{attack_panel, picture_row};
 use crate::progress::Progress;
 use anyhow::Result;
 use vaegis_attacks::select::most_successful;
-use vaegis_report::{ImageCell, ImageGrid, Picture};
+use vaegis_report::ImageGrid;
 use vaegis_tensor::{Noise, Tensor, no_grad};
 
 /// Pairs shown per β.
@@ -29,8 +29,6 @@ pub(super) fn make(
     data: &TourData,
     results: &[ModelResult],
 ) -> Result<Pictures> {
-    let shape = data.shape();
-    let size = shape.map(|n| n as usize);
     let mut panels = Vec::new();
     let shown = RECONSTRUCTIONS.min(data.test.len());
     let positions: Vec<usize> = (0..shown).collect();
@@ -39,13 +37,7 @@ pub(super) fn make(
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let mut grid = ImageGrid::new("reconstructions", "Reconstructions", &columns)
         .with_caption("Mean reconstructions g(μ(x)) of the first test images, by β.");
-    let row = |images: &Tensor| -> Result<Vec<Option<ImageCell>>> {
-        let rows = pixels(images);
-        rows.iter()
-            .map(|image| Ok(Some(ImageCell::new(Picture::from_unit(size, image)?, ""))))
-            .collect()
-    };
-    grid.push_row("original", row(&images)?)?;
+    grid.push_row("original", picture_row(&images)?)?;
     let (originals, targets) = data.pair_images(ctx)?;
     for result in results.iter().filter(|m| m.seed == results[0].seed) {
         let model = job::model(
@@ -58,7 +50,10 @@ pub(super) fn make(
         )?
         .model;
         let reconstruct = |x: &Tensor| no_grad(|| model.reconstruct(x));
-        grid.push_row(&format!("β = {}", result.beta), row(&reconstruct(&images))?)?;
+        grid.push_row(
+            &format!("β = {}", result.beta),
+            picture_row(&reconstruct(&images))?,
+        )?;
         let (name, records, folder) = &result.sweeps[0];
         // Finished sweeps are read back, not run again.
         let rows = job::sweep_rows(ctx, config, data, &result.key)?;
@@ -80,7 +75,7 @@ pub(super) fn make(
             let d = distortions
                 .narrow(0, of_pair[best] as i64, 1)
                 .to_device(ctx.device);
-            let d = d.reshape([1, shape[0], shape[1], shape[2]]);
+            let d = d.reshape(originals.narrow(0, 0, 1).size());
             let (x, target) = (at(&originals), at(&targets));
             let id = format!("attack-beta-{}-pair-{pair}", result.beta).replace('.', "-");
             let title = format!("Latent KL attack, β = {}, pair {pair}", result.beta);

@@ -49,6 +49,7 @@ pub(super) enum Paint {
     Series(usize),
     Ink,
     Muted,
+    Paper,
 }
 
 impl Paint {
@@ -57,6 +58,7 @@ impl Paint {
             Self::Series(i) => SERIES[i % SERIES.len()],
             Self::Ink => INK,
             Self::Muted => MUTED,
+            Self::Paper => PAPER,
         }
     }
 }
@@ -80,6 +82,12 @@ pub(super) enum Mark {
         paint: Paint,
         shape: usize,
         opacity: f64,
+    },
+    /// Centered.
+    Text {
+        at: (f64, f64),
+        text: String,
+        paint: Paint,
     },
 }
 
@@ -188,7 +196,7 @@ fn frame_and_marks<'a>(
         .build_cartesian_2d(x.clone(), y.clone())?;
     let is_categorical = matches!(
         figure.kind,
-        FigureKind::Bars { .. } | FigureKind::Boxes { .. }
+        FigureKind::Bars { .. } | FigureKind::Boxes { .. } | FigureKind::Heat { .. }
     );
     // A category gets the characters that fit below it.
     let room = (WIDTH - left - 22) / i32::try_from(x.ticks.len().max(1)).unwrap_or(1);
@@ -207,6 +215,9 @@ fn frame_and_marks<'a>(
     let mut mesh = chart.configure_mesh();
     if is_categorical {
         mesh.disable_x_mesh();
+    }
+    if matches!(figure.kind, FigureKind::Heat { .. }) {
+        mesh.disable_y_mesh();
     }
     mesh.bold_line_style(GRID.stroke_width(2))
         .light_line_style(TRANSPARENT)
@@ -247,6 +258,10 @@ fn frame_and_marks<'a>(
                 opacity,
             } => {
                 draw_symbol(root, pixel(at), *shape, paint.rgb().mix(*opacity))?;
+            }
+            Mark::Text { at, text, paint } => {
+                let style = style(SMALL, paint.rgb(), HPos::Center, VPos::Center);
+                root.draw(&Text::new(printable(text), pixel(at), style))?;
             }
         }
     }

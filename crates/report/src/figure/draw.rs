@@ -6,6 +6,7 @@
 use super::axis::{Ruler, is_drawable};
 use super::bars::{plan_bars, plan_boxes, plan_histogram};
 use super::canvas::{Entry, Mark, Paint, Plan, Swatch, render};
+use super::heat::plan_heat;
 use super::{Axis, Band, Figure, FigureKind, Line, Points, Scale};
 use crate::error::ReportError;
 use crate::number;
@@ -45,6 +46,7 @@ pub fn to_svg(figure: &Figure) -> Result<Drawing, ReportError> {
         }
         FigureKind::Histogram { series } => plan_histogram(figure, series, &mut notes),
         FigureKind::Boxes { boxes } => plan_boxes(figure, boxes, &mut notes),
+        FigureKind::Heat { map } => plan_heat(figure, map, &mut notes),
     };
     add_guides(figure, &mut plan, &mut notes);
     let is_alone = plan.legend.len() == 1 && figure.guides.is_empty();

@@ -7,9 +7,11 @@ mod axis;
 mod bars;
 mod canvas;
 mod draw;
+mod heat;
 mod series;
 
 pub use draw::{Drawing, to_svg};
+pub use heat::HeatMap;
 pub use series::{Band, Bars, BoxSummary, Histogram, Line, Points};
 
 use crate::error::ReportError;
@@ -130,6 +132,11 @@ pub enum FigureKind {
     Boxes {
         /// One per position.
         boxes: Vec<BoxSummary>,
+    },
+    /// A shade and a number for every pair of categories.
+    Heat {
+        /// The values with their names.
+        map: HeatMap,
     },
 }
 
@@ -261,6 +268,20 @@ impl Figure {
         )
     }
 
+    /// A heat map.
+    ///
+    /// # Errors
+    /// [`ReportError::Invalid`] where there is not one value for every place.
+    pub fn heat(
+        id: &str,
+        title: &str,
+        (x_label, y_label): (&str, &str),
+        map: HeatMap,
+    ) -> Result<Self, ReportError> {
+        let axes = (Axis::linear(x_label), Axis::linear(y_label));
+        Self::checked(id, title, axes, FigureKind::Heat { map })
+    }
+
     /// Sets the caption.
     #[must_use]
     pub fn with_caption(mut self, caption: &str) -> Self {
@@ -331,6 +352,7 @@ impl Figure {
                 problems.extend(series.iter().flat_map(Histogram::problems));
             }
             FigureKind::Boxes { .. } => {}
+            FigureKind::Heat { map } => problems.extend(map.problems()),
         }
         problems
     }
@@ -365,6 +387,7 @@ impl Figure {
                 &["label", "quantity", "value"],
                 boxes.iter().flat_map(BoxSummary::rows).collect(),
             ),
+            FigureKind::Heat { map } => (&["row", "column", "value"], map.csv_rows()),
         };
         let header: Vec<String> = header.iter().map(|&name| name.to_owned()).collect();
         let guides = self.guides.iter().map(|guide| {
@@ -406,6 +429,7 @@ impl Figure {
                 "Box plot",
                 boxes.iter().map(|summary| summary.label.as_str()).collect(),
             ),
+            FigureKind::Heat { map } => ("Heat map", map.rows.iter().map(String::as_str).collect()),
         };
         let log = |axis: &Axis| {
             if axis.scale == Scale::Log10 {

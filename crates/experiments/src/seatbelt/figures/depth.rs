@@ -7,7 +7,7 @@ use crate::seatbelt::grid::reference::{STATED_DELTA_FACTOR, STATED_NLL_FACTOR};
 use crate::seatbelt::grid::statistics::{Values, attacked, smallest};
 use crate::seatbelt::grid::{AttackKind, Group, Measure, Models, Request, Set, Study};
 use anyhow::Result;
-use vaegis_report::{Axis, Cell, Table};
+use vaegis_report::{Axis, Cell, Figure, HeatMap, Scale, Table};
 
 const KIND: AttackKind = AttackKind::Kl;
 const REQUEST: Request = Request {
@@ -37,6 +37,8 @@ pub(super) fn draw(ctx: &RunCtx, id: &str, page: &mut Page) -> Result<()> {
             ("delta", "Δ_KL", Axis::log10("Δ_KL in nats"), &delta),
         ] {
             page.section
+                .push(heat(set, &rows, (id, stem, title), values)?);
+            page.section
                 .push(map(set, &rows, (id, stem, title), values)?);
             let curves: Vec<_> = rows
                 .iter()
@@ -64,7 +66,44 @@ fn depths(set: &Set) -> Vec<(usize, Group)> {
     std::iter::once((1, Group::Tcvae)).chain(deeper).collect()
 }
 
-/// Depth by β, as the sources' heat map has it; a place without a model stays empty.
+/// Depth by β, as the sources draw it; a place without a model stays empty.
+fn heat(
+    set: &Set,
+    rows: &[(usize, Group)],
+    (id, stem, title): (&str, &str, &str),
+    values: Values<'_>,
+) -> Result<Figure> {
+    let betas = set.betas(Group::Tcvae);
+    let mean = |group: Group, beta: f64| {
+        let per_seed = set.per_seed(|seed| set.average(group, beta, seed, values));
+        per_seed.iter().map(|(_, v)| v).sum::<f64>() / per_seed.len() as f64
+    };
+    let places = rows
+        .iter()
+        .flat_map(|row| betas.iter().map(move |&b| (row.1, b)));
+    let map = HeatMap {
+        columns: betas.iter().map(|b| format!("{b}")).collect(),
+        rows: rows.iter().map(|(depth, _)| format!("{depth}")).collect(),
+        values: places.map(|(group, beta)| mean(group, beta)).collect(),
+        scale: if stem == "delta" {
+            Scale::Log10
+        } else {
+            Scale::Linear
+        },
+    };
+    let figure = Figure::heat(
+        &set.id(id, &[stem, "heat"]),
+        &format!("{title} over depth and β, {}", set.name()),
+        ("β", "layers"),
+        map,
+    )?;
+    Ok(
+        figure
+            .with_caption("Means over pairs, penalties, latents and seeds; L = 1 is the β-TCVAE."),
+    )
+}
+
+/// The same numbers with intervals.
 fn map(
     set: &Set,
     rows: &[(usize, Group)],

@@ -7,7 +7,10 @@ use crate::seatbelt::grid::reference;
 use crate::seatbelt::grid::statistics::smallest;
 use crate::seatbelt::grid::{Group, Measure, Models, Node, Request, Set, Study};
 use anyhow::Result;
-use vaegis_report::{Axis, Table};
+use vaegis_report::{Axis, ImageGrid, Table};
+
+/// Images in the grid of reconstructions.
+const SHOWN: usize = 8;
 
 const REQUEST: Request = Request {
     sets: &["faces", "chairs"],
@@ -37,9 +40,32 @@ pub(super) fn draw(ctx: &RunCtx, id: &str, page: &mut Page) -> Result<()> {
             &curves,
         )?);
         page.section.push(table(set, &groups, id)?);
+        page.section.push(pictures(ctx, &study, set, id)?);
         judge(set, id, page)?;
     }
     Ok(())
+}
+
+/// Originals with the reconstructions of one model of each kind, at the smallest and the largest β.
+fn pictures(ctx: &RunCtx, study: &Study, set: &Set, id: &str) -> Result<ImageGrid> {
+    let main = set.main()?;
+    let seed = set.seeds().first().copied().unwrap_or(ctx.seed);
+    let mut settings = Vec::new();
+    for group in [Group::Tcvae, main] {
+        let betas = set.betas(group);
+        for beta in [betas.first(), betas.last()].into_iter().flatten() {
+            let models = set.members(group, *beta, Some(seed));
+            // The largest β-TCVAE stands for its family.
+            settings.extend(models.last().map(|n| n.setting));
+        }
+    }
+    let title = format!("Reconstructions, {}", set.name());
+    study.reconstructions(
+        ctx,
+        (set, seed),
+        &settings,
+        (&set.id(id, &["reconstructions"]), &title, SHOWN),
+    )
 }
 
 fn elbo(node: &Node) -> Option<f64> {

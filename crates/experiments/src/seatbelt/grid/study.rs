@@ -1,17 +1,19 @@
 //! The models that a figure needs, trained and measured, and how they are asked for.
 
-use super::config::{Family, GridConfig, GridSet, Group};
+use super::config::{Family, GridConfig, GridSet, Group, Setting};
 use super::images::GridImages;
 use super::measure::{Bench, Measure, Node, TRAIN_UNITS};
 use crate::RunCtx;
 use crate::page::{Page, block_id};
+use crate::pictures::{in_unit_range, picture_row};
 use crate::progress::Progress;
 use crate::seatbelt::config::ChapterConfig;
 use anyhow::{Context as _, Result};
 use std::collections::BTreeSet;
 use vaegis_attacks::grid::draw_pairs;
 use vaegis_core::SeedTree;
-use vaegis_tensor::workers;
+use vaegis_report::ImageGrid;
+use vaegis_tensor::{Tensor, no_grad, workers};
 
 /// What a figure asks for.
 #[derive(Clone, Copy, Debug)]
@@ -122,6 +124,42 @@ impl Study {
             page.section.push(set.description(&config).as_str());
         }
         Ok(Self { config, sets })
+    }
+
+    /// The first `num` test images of a set above their mean reconstructions by some of its
+    /// models of one seed.
+    ///
+    /// # Errors
+    /// Disk errors, pixels that are not finite.
+    pub(crate) fn reconstructions(
+        &self,
+        ctx: &RunCtx,
+        (set, seed): (&Set, u64),
+        settings: &[Setting],
+        (id, title, num): (&str, &str, usize),
+    ) -> Result<ImageGrid> {
+        let shown: Vec<usize> = (0..num.min(set.images.test.len())).collect();
+        let columns: Vec<String> = shown.iter().map(|p| format!("test {p}")).collect();
+        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let mut grid = ImageGrid::new(id, title, &columns)
+            .with_caption(&format!("Mean reconstructions g(μ(x)), seed {seed}."));
+        // Models belong to the number of threads that they were trained with.
+        let rows = workers::run(settings, 1, ctx.threads, |_, &setting| {
+            let progress = Progress::hidden();
+            let cached = set
+                .bench(ctx, &self.config, &progress)
+                .model(setting, seed)?;
+            let x = set.images.at(&shown, ctx)?;
+            let of = |x: &Tensor| picture_row(&in_unit_range(&*cached.model, x));
+            anyhow::Ok((of(&x)?, of(&no_grad(|| cached.model.reconstruct(&x)))?))
+        })?;
+        for (k, (setting, (original, row))) in settings.iter().zip(rows).enumerate() {
+            if k == 0 {
+                grid.push_row("original", original)?;
+            }
+            grid.push_row(&setting.label(), row)?;
+        }
+        Ok(grid)
     }
 }
 
