@@ -5,7 +5,7 @@ use crate::constraint::penalty_tensor;
 use crate::prepared::Prepared;
 use crate::{AttackRows, Constraint, Penalty};
 use vaegis_nn::LatentModel;
-use vaegis_tensor::{Device, Kind, Tensor};
+use vaegis_tensor::{Device, Kind, Tensor, autograd};
 
 /// Evaluates one prepared objective on any rows at any distortions.
 #[derive(Debug)]
@@ -116,7 +116,8 @@ impl<'a> Oracle<'a> {
         self.chunked(rows, d, |oracle, rows, d| {
             let d = d.detach().set_requires_grad(true);
             let value = oracle.divergence_graph(rows, &d);
-            let gradient = Tensor::run_backward(&[&value], &[&d], false, false).remove(0);
+            // Zero where the divergence does not depend on d, as σ where it is constant.
+            let gradient = autograd::gradient(&value, &[&d]).remove(0);
             (value.detach(), gradient)
         })
     }
@@ -141,7 +142,7 @@ impl<'a> Oracle<'a> {
         let leaf = d.detach().set_requires_grad(true);
         let penalty = penalty_tensor(self.constraint.penalty, &lambda, &leaf)
             .expect("invariant: a penalty other than none");
-        gradient += Tensor::run_backward(&[&penalty], &[&leaf], false, false).remove(0);
+        gradient += autograd::gradient(&penalty, &[&leaf]).remove(0);
         Evaluation {
             value: &divergence + penalty.detach(),
             divergence,

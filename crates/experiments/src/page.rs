@@ -51,6 +51,14 @@ impl Page {
     }
 }
 
+/// A title with a capital, as headings of reports have it; lists have it without.
+pub(crate) fn heading(title: &str) -> String {
+    let mut rest = title.chars();
+    rest.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(rest).collect()
+    })
+}
+
 /// "fig-6.4" and "mnist" as the stem of a block's id.
 pub(crate) fn block_id(figure: &str, parts: &[&str]) -> String {
     let mut id = figure.to_lowercase().replace('.', "-");
@@ -58,4 +66,20 @@ pub(crate) fn block_id(figure: &str, parts: &[&str]) -> String {
         id = format!("{id}-{part}");
     }
     id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headings_start_with_a_capital() {
+        assert_eq!(heading("äpfel and μ"), "Äpfel and μ");
+        assert_eq!(heading(""), "");
+    }
+
+    #[test]
+    fn ids_hold_no_dots() {
+        assert_eq!(block_id("fig-D.4", &["faces", "why"]), "fig-d-4-faces-why");
+    }
 }

@@ -29,6 +29,21 @@ fn gap(a: &Tensor, b: &Tensor) -> f64 {
     (a - b).abs().max().double_value(&[])
 }
 
+/// An output without a graph has gradient zero; libtorch itself would crash on it.
+#[test]
+fn gradient_of_a_constant_is_zero() {
+    let x = Tensor::from_slice(&[1.0, 2.0]).set_requires_grad(true);
+    let constant = Tensor::from_slice(&[3.0]);
+    let found = gradient(&constant, &[&x]).remove(0);
+    assert_eq!(found.size(), [2]);
+    assert_eq!(found.abs().sum(Kind::Double).double_value(&[]), 0.0);
+    // An output with a graph that this input is not part of.
+    let other = Tensor::from_slice(&[5.0]).set_requires_grad(true);
+    let found = gradient(&(&other * 2.0), &[&x, &other]);
+    assert_eq!(found[0].abs().sum(Kind::Double).double_value(&[]), 0.0);
+    assert_eq!(found[1].double_value(&[0]), 2.0);
+}
+
 #[test]
 fn gradient_is_the_closed_form_and_leaves_grad_alone() {
     let x = normal("x", &[4]).set_requires_grad(true);

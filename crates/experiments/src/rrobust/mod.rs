@@ -16,7 +16,7 @@ mod study;
 
 pub use config::ChapterConfig;
 
-use crate::page::Page;
+use crate::page::{Page, heading};
 use crate::registry::Experiment;
 use crate::{RunCtx, Tier};
 use anyhow::Result;
@@ -172,7 +172,7 @@ fn report(ctx: &RunCtx, id: &str, title: &str, figures: &[Spec]) -> Result<Repor
         .with_seeds(&study.seeds)
         .with_config(&study.config)?
         .with_provenance(&provenance)?;
-    let mut report = Report::new(title, manifest);
+    let mut report = Report::new(&heading(title), manifest);
     report.summary = summary(&study, &claims);
     report.claims = claims;
     report.sections = sections;

@@ -13,7 +13,7 @@ mod panels;
 pub use config::ChapterConfig;
 pub use grid::{GridConfig, GridSet};
 
-use crate::page::Page;
+use crate::page::{Page, heading};
 use crate::registry::Experiment;
 use crate::{RunCtx, Tier};
 use anyhow::{Context as _, Result};
@@ -154,7 +154,7 @@ fn report(ctx: &RunCtx, id: &str, title: &str, figures: &[Spec]) -> Result<Repor
         .with_seeds(&seeds)
         .with_config(&config)?
         .with_provenance(&provenance)?;
-    let mut report = Report::new(title, manifest);
+    let mut report = Report::new(&heading(title), manifest);
     let count = |verdict: Verdict| all.claims.iter().filter(|c| c.verdict == verdict).count();
     all.summary.push(format!(
         "Of {} claims, {} hold here, {} fail, {} cannot be decided with these seeds. Intervals are \

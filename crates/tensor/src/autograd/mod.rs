@@ -21,8 +21,12 @@ use crate::Tensor;
 /// result: one tensor per input, of the input's shape
 ///
 /// # Panics
-/// If an input does not record gradients, or no input reaches `output`.
+/// If an input does not record gradients and the output does.
 pub fn gradient(output: &Tensor, inputs: &[&Tensor]) -> Vec<Tensor> {
+    // libtorch does not survive a backward pass from a tensor without a graph.
+    if !output.requires_grad() {
+        return inputs.iter().map(|x| x.zeros_like()).collect();
+    }
     let gradients = Tensor::run_backward(&[output], inputs, false, false);
     gradients
         .into_iter()
