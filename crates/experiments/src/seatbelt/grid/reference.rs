@@ -162,6 +162,7 @@ pub(crate) fn elbo(set: &str, is_seatbelt: bool, beta: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vaegis_attacks::grid::{NUM_LAMBDAS, lambda_grid};
 
     #[test]
     fn the_published_orderings_are_those_that_the_panels_show() {
@@ -175,5 +176,21 @@ mod tests {
             }
         }
         assert!(delta("faces", AttackKind::Kl, true, 3.0).is_nan());
+    }
+
+    /// d = xᵗ − x lies in the box and has divergence 0, so no minimizer of the latent attack ends
+    /// above λ ‖xᵗ − x‖, and that norm is at most 64 for 64 × 64 pixels in [0, 1]. The published
+    /// means over the grid of the Seatbelt-VAE for β > 4 are far above the mean of that limit.
+    #[test]
+    fn published_losses_exceed_those_of_the_trivial_attack() {
+        let lambdas = lambda_grid(NUM_LAMBDAS);
+        let limit = 64.0 * lambdas.iter().sum::<f64>() / lambdas.len() as f64;
+        assert!((3.0e6..3.2e6).contains(&limit), "{limit}");
+        for set in ["faces", "chairs"] {
+            for beta in [6.0, 8.0, 10.0] {
+                let published = delta(set, AttackKind::Kl, true, beta);
+                assert!(published > 500.0 * limit, "{set}, {beta}: {published:e}");
+            }
+        }
     }
 }
