@@ -12,10 +12,24 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// A cargo of the same toolchain that started xtask, at the workspace root.
+///
+/// What `cargo run` says of the package xtask is kept from it: build scripts watch some of these
+/// variables, and half the workspace would be built again whenever `cargo xtask` and plain cargo
+/// take turns.
 pub(crate) fn cargo(workspace: &Workspace) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace.root());
+    for (name, _) in env::vars_os() {
+        if is_of_a_package(&name) {
+            command.env_remove(name);
+        }
+    }
     command
+}
+
+fn is_of_a_package(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }
 
 /// The command as one would type it, without its environment.
@@ -110,6 +124,21 @@ pub(crate) fn version_line(program: &str) -> Option<String> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
     use super::*;
+
+    #[test]
+    fn cargo_does_not_hear_of_the_package_xtask() {
+        let workspace = Workspace::find().expect("a workspace");
+        let command = cargo(&workspace);
+        // The test runner sets it, as `cargo run` does.
+        assert!(env::var_os("CARGO_MANIFEST_DIR").is_some());
+        let removed = |name: &str| {
+            command
+                .get_envs()
+                .any(|(key, value)| key == name && value.is_none())
+        };
+        assert!(removed("CARGO_MANIFEST_DIR") && removed("CARGO_PKG_NAME"));
+        assert!(!removed("PATH"));
+    }
 
     #[test]
     fn a_command_is_shown_as_one_types_it() {
