@@ -61,6 +61,31 @@ pub fn never(claim: Claim, exceptions: usize, cases: usize, what: &str) -> Claim
     ClaimResult::new(claim, verdict, &format!("{exceptions} of {cases} {what}"))
 }
 
+/// The smallest of some numbers; NaN if one is.
+pub(crate) fn smallest(values: impl IntoIterator<Item = f64>) -> f64 {
+    let values = values.into_iter();
+    values.fold(f64::INFINITY, |a, b| {
+        if a.is_nan() || b.is_nan() {
+            f64::NAN
+        } else {
+            a.min(b)
+        }
+    })
+}
+
+/// How many claims hold, fail and stay open, in words for the top of a report.
+pub(crate) fn tally(claims: &[ClaimResult]) -> String {
+    let count = |verdict: Verdict| claims.iter().filter(|c| c.verdict == verdict).count();
+    format!(
+        "Of {} claims, {} hold here, {} fail, {} cannot be decided with these seeds. Intervals are \
+         95 % Student t intervals over seeds.",
+        claims.len(),
+        count(Verdict::Holds),
+        count(Verdict::Fails),
+        count(Verdict::Inconclusive),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -34,17 +34,24 @@ pub struct Images {
     pub is_real: bool,
 }
 
+/// Whether the run's data folder holds a data set.
+///
+/// # Errors
+/// An unknown name.
+pub fn at_hand(ctx: &RunCtx, name: &str) -> Result<bool> {
+    let entry = registry::find(name)?;
+    Ok(ctx.data_root.as_ref().is_some_and(|root| {
+        registry::check(root, &[name]).is_ok_and(|files| registry::usable(entry, &files))
+    }))
+}
+
 impl Images {
     /// Opens the data set, or its stand-in where its files are not at hand.
     ///
     /// # Errors
     /// An unknown name, damaged files.
     pub fn open(ctx: &RunCtx, request: &ImageRequest<'_>) -> Result<Self> {
-        let entry = registry::find(request.name)?;
-        let is_real = ctx.data_root.as_ref().is_some_and(|root| {
-            registry::check(root, &[request.name])
-                .is_ok_and(|files| registry::usable(entry, &files))
-        });
+        let is_real = at_hand(ctx, request.name)?;
         let name = if is_real { request.name } else { "sprites" };
         if !is_real {
             tracing::info!(

@@ -59,6 +59,23 @@ pub(crate) fn heading(title: &str) -> String {
     })
 }
 
+/// Words for a run of about so many minutes.
+macro_rules! durations {
+    ($($minutes:literal),*) => {
+        /// About how long so many minutes are, in words that live for ever.
+        pub(crate) fn about(minutes: u32) -> &'static str {
+            match minutes {
+                $($minutes => concat!("about ", $minutes, " minutes"),)*
+                _ => OVER_AN_HOUR,
+            }
+        }
+    };
+}
+durations!(1, 2, 3, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 35, 40, 50, 60);
+
+/// What [`about`] says of all that it has no words for.
+pub(crate) const OVER_AN_HOUR: &str = "over an hour";
+
 /// "fig-6.4" and "mnist" as the stem of a block's id.
 pub(crate) fn block_id(figure: &str, parts: &[&str]) -> String {
     let mut id = figure.to_lowercase().replace('.', "-");

@@ -52,6 +52,15 @@ impl Progress {
         }
     }
 
+    /// [`Self::new`], or [`Self::hidden`] where the user asked for quiet.
+    pub fn unless(quiet: bool, title: &str, total: f64) -> Self {
+        if quiet {
+            Self::hidden()
+        } else {
+            Self::new(title, total)
+        }
+    }
+
     /// Progress that shows nothing.
     pub fn hidden() -> Self {
         let progress = Self::new("", 1.0);

@@ -8,6 +8,7 @@ mod judge;
 
 pub use config::CertificatesConfig;
 
+use crate::images::at_hand;
 use crate::progress::Progress;
 use crate::registry::Experiment;
 use crate::{RunCtx, Tier};
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use vaegis_core::SeedTree;
 use vaegis_core::provenance::DatasetUse;
-use vaegis_data::{Dataset, OpenOptions, Split, Subset, registry};
+use vaegis_data::{Dataset, OpenOptions, Split, Subset};
 use vaegis_report::{Report, RunManifest};
 use vaegis_tensor::workers;
 
@@ -68,11 +69,7 @@ impl Experiment for Certificates {
             .iter()
             .flat_map(|model| seeds.iter().map(move |&seed| (model, seed)))
             .collect();
-        let progress = if ctx.quiet {
-            Progress::hidden()
-        } else {
-            Progress::new("certificates", job::UNITS * jobs.len() as f64)
-        };
+        let progress = Progress::unless(ctx.quiet, "certificates", job::UNITS * jobs.len() as f64);
         let results = workers::run(&jobs, ctx.jobs, ctx.threads, |_, &(model, seed)| {
             job::run(ctx, &config, &images, model, seed, &progress)
         })?;
@@ -104,10 +101,7 @@ impl Experiment for Certificates {
 
 /// Training and test images, MNIST where a data folder has it.
 fn load(ctx: &RunCtx, config: &CertificatesConfig) -> Result<(Images, Vec<DatasetUse>)> {
-    let mnist = registry::find("mnist")?;
-    let usable = ctx.data_root.as_ref().is_some_and(|root| {
-        registry::check(root, &["mnist"]).is_ok_and(|files| registry::usable(mnist, &files))
-    });
+    let usable = at_hand(ctx, "mnist")?;
     let name = if usable { "mnist" } else { "sprites" };
     let options = OpenOptions {
         size: (!usable).then_some(SIDE),

@@ -326,11 +326,7 @@ fn attack(
     tree: &SeedTree,
     out: &Path,
 ) -> Result<(Vec<AttackRecord>, Tensor)> {
-    let progress = if args.machine.quiet {
-        Progress::hidden()
-    } else {
-        Progress::new("attacks", rows.rows.len() as f64)
-    };
+    let progress = Progress::unless(args.machine.quiet, "attacks", rows.rows.len() as f64);
     let (mut before, mut first) = (0, true);
     let report = |done: usize, all: usize| {
         let units = (done - before) as f64;

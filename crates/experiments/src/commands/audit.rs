@@ -112,11 +112,7 @@ pub fn run(args: &AuditArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
     let x = to_tensor(&test.batch(&positions)?.x).to_device(machine.device); // [N, C, H, W]
     let model: &dyn LatentModel = &*loaded.model;
     let options = args.options();
-    let progress = if args.machine.quiet {
-        Progress::hidden()
-    } else {
-        Progress::new("audit", 1.0)
-    };
+    let progress = Progress::unless(args.machine.quiet, "audit", 1.0);
     let found = audit(
         model,
         &x,

@@ -212,11 +212,7 @@ pub fn run(args: &MarginArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
         Some(margins) => margins,
         None => {
             let bounds = margin_bounds(model, &x, &settings.bound, &noise("bounds"))?;
-            let progress = if args.machine.quiet {
-                Progress::hidden()
-            } else {
-                Progress::new("margins", 1.0)
-            };
+            let progress = Progress::unless(args.machine.quiet, "margins", 1.0);
             let mut before = 0;
             let report = |done: usize, all: usize| {
                 let units = (done - before) as f64 / all.max(1) as f64;

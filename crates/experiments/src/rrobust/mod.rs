@@ -16,14 +16,15 @@ mod study;
 
 pub use config::ChapterConfig;
 
-use crate::page::{Page, heading};
+use crate::claims::tally;
+use crate::page::{Page, about, heading};
 use crate::registry::Experiment;
 use crate::{RunCtx, Tier};
 use anyhow::Result;
 use figures::{FIGURES, Spec};
 use std::time::Instant;
 use study::{Request, Study};
-use vaegis_report::{Report, RunManifest, Verdict};
+use vaegis_report::{Report, RunManifest};
 
 /// Name of the chapter in seeds and on the command line.
 const CHAPTER: &str = "chapter-6";
@@ -46,20 +47,6 @@ impl Figure {
         &FIGURES[self.0]
     }
 }
-
-/// Words for a run of about so many minutes.
-macro_rules! durations {
-    ($($minutes:literal),*) => {
-        /// About how long so many minutes are, in words that live for ever.
-        fn about(minutes: u32) -> &'static str {
-            match minutes {
-                $($minutes => concat!("about ", $minutes, " minutes"),)*
-                _ => "up to an hour",
-            }
-        }
-    };
-}
-durations!(6, 7, 8, 10, 12, 15, 20, 25, 35);
 
 impl Experiment for Figure {
     fn id(&self) -> &'static str {
@@ -180,7 +167,6 @@ fn report(ctx: &RunCtx, id: &str, title: &str, figures: &[Spec]) -> Result<Repor
 }
 
 fn summary(study: &Study<'_>, claims: &[vaegis_report::ClaimResult]) -> Vec<String> {
-    let count = |verdict: Verdict| claims.iter().filter(|c| c.verdict == verdict).count();
     let mut paragraphs: Vec<String> = study
         .sets
         .iter()
@@ -200,20 +186,14 @@ fn summary(study: &Study<'_>, claims: &[vaegis_report::ClaimResult]) -> Vec<Stri
             )
         })
         .collect();
-    paragraphs.push(format!(
-        "Of {} claims, {} hold here, {} fail, {} cannot be decided with these seeds. Intervals are \
-         95 % Student t intervals over seeds.",
-        claims.len(),
-        count(Verdict::Holds),
-        count(Verdict::Fails),
-        count(Verdict::Inconclusive),
-    ));
+    paragraphs.push(tally(claims));
     paragraphs
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::page::OVER_AN_HOUR;
 
     #[test]
     fn every_figure_is_registered_once() {
@@ -224,7 +204,7 @@ mod tests {
         for figure in FIGURES {
             let times = ids.iter().filter(|id| **id == figure.id).count();
             assert_eq!(times, 1, "{}", figure.id);
-            let is_known = about(figure.minutes) != "up to an hour";
+            let is_known = about(figure.minutes) != OVER_AN_HOUR;
             assert!(is_known || figure.requests.is_empty(), "{}", figure.id);
         }
         assert!(ids.contains(&CHAPTER));

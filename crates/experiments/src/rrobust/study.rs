@@ -4,6 +4,7 @@
 use super::config::{ChapterConfig, SetConfig, Setting};
 use super::measure::{Bench, Measure, Network, TRAIN_UNITS};
 use crate::RunCtx;
+use crate::claims::smallest;
 use crate::images::Images;
 use crate::progress::Progress;
 use anyhow::{Context as _, Result};
@@ -105,11 +106,7 @@ impl<'a> Study<'a> {
         }
         let units = |measures: &[Measure]| measures.iter().map(|m| m.units()).sum::<f64>();
         let total: f64 = jobs.iter().map(|(_, _, _, m)| TRAIN_UNITS + units(m)).sum();
-        let progress = if ctx.quiet {
-            Progress::hidden()
-        } else {
-            Progress::new(title, total)
-        };
+        let progress = Progress::unless(ctx.quiet, title, total);
         let networks = workers::run(&jobs, ctx.jobs, ctx.threads, |_, job| {
             let (position, seed, setting, measures) = job;
             let bench = sets[*position].bench(ctx, &config, &progress);
@@ -206,19 +203,12 @@ impl Set {
         statistic: impl Fn(&Network) -> f64,
     ) -> Vec<(u64, f64)> {
         let of = |setting: &Setting, seed| self.find(*setting, seed).map_or(f64::NAN, &statistic);
-        let smallest = |seed: u64| {
+        let rise = |seed: u64| {
             let values: Vec<f64> = order.iter().map(|s| of(s, seed)).collect();
             let rises = values.windows(2).map(|pair| pair[1] - pair[0]);
-            // A NaN must not vanish in the minimum.
-            rises.fold(f64::INFINITY, |a, b| {
-                if a.is_nan() || b.is_nan() {
-                    f64::NAN
-                } else {
-                    a.min(b)
-                }
-            })
+            smallest(rises)
         };
-        self.seeds().into_iter().map(|s| (s, smallest(s))).collect()
+        self.seeds().into_iter().map(|s| (s, rise(s))).collect()
     }
 
     /// One value per seed from all of the seed's networks.

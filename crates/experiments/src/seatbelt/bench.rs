@@ -2,7 +2,8 @@
 //! family and β, data in the models' range, measurements that are kept.
 
 use crate::RunCtx;
-use crate::images::Images;
+use crate::claims::smallest;
+use crate::images::{Images, at_hand};
 use crate::model_cache::{CachedModel, Recipe, trained};
 use crate::progress::Progress;
 use crate::stage::{Reused, stage};
@@ -11,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
-use vaegis_data::{Dataset, DatasetSpec, Mapped, OpenOptions, Split, Step, Subset, registry};
+use vaegis_data::{Dataset, DatasetSpec, Mapped, OpenOptions, Split, Step, Subset};
 use vaegis_nn::LatentModel;
 use vaegis_tensor::Noise;
 use vaegis_train::{ScheduleConfig, TrainConfig};
@@ -140,14 +141,6 @@ pub(super) fn training(batch_size: usize, epochs: u64) -> TrainConfig {
         clip_norm: Some(100.0),
         ..TrainConfig::default()
     }
-}
-
-/// Whether the files of a data set are at hand.
-pub(super) fn at_hand(ctx: &RunCtx, name: &str) -> Result<bool> {
-    let entry = registry::find(name)?;
-    Ok(ctx.data_root.as_ref().is_some_and(|root| {
-        registry::check(root, &[name]).is_ok_and(|files| registry::usable(entry, &files))
-    }))
 }
 
 /// CelebA where it is at hand and toy faces elsewhere, at this side.
@@ -315,11 +308,7 @@ pub(super) fn hash(key: &impl Serialize) -> Result<String> {
 
 /// Progress of one figure.
 pub(super) fn progress(ctx: &RunCtx, title: &str, units: f64) -> Progress {
-    if ctx.quiet {
-        Progress::hidden()
-    } else {
-        Progress::new(title, units)
-    }
+    Progress::unless(ctx.quiet, title, units)
 }
 
 /// Every seed with every setting, seed by seed.
@@ -375,14 +364,7 @@ pub(super) fn values<T>(
 /// The smaller one of every seed; NaN where either is.
 pub(super) fn smaller(a: &[(u64, f64)], b: &[(u64, f64)]) -> Vec<(u64, f64)> {
     let both = a.iter().zip(b);
-    let least = |x: f64, y: f64| {
-        if x.is_nan() || y.is_nan() {
-            f64::NAN
-        } else {
-            x.min(y)
-        }
-    };
-    both.map(|(&(seed, x), &(_, y))| (seed, least(x, y)))
+    both.map(|(&(seed, x), &(_, y))| (seed, smallest([x, y])))
         .collect()
 }
 

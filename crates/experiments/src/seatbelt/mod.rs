@@ -13,13 +13,14 @@ mod panels;
 pub use config::ChapterConfig;
 pub use grid::{GridConfig, GridSet};
 
-use crate::page::{Page, heading};
+use crate::claims::tally;
+use crate::page::{Page, about, heading};
 use crate::registry::Experiment;
 use crate::{RunCtx, Tier};
 use anyhow::{Context as _, Result};
 use figures::{FIGURES, Spec};
 use std::time::Instant;
-use vaegis_report::{Report, RunManifest, Verdict};
+use vaegis_report::{Report, RunManifest};
 
 /// Name of the chapter in seeds and on the command line.
 const CHAPTER: &str = "chapter-5";
@@ -42,20 +43,6 @@ impl Figure {
         &FIGURES[self.0]
     }
 }
-
-/// Words for a run of about so many minutes.
-macro_rules! durations {
-    ($($minutes:literal),*) => {
-        /// About how long so many minutes are, in words that live for ever.
-        fn about(minutes: u32) -> &'static str {
-            match minutes {
-                $($minutes => concat!("about ", $minutes, " minutes"),)*
-                _ => "over an hour",
-            }
-        }
-    };
-}
-durations!(1, 2, 3, 5, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60);
 
 impl Experiment for Figure {
     fn id(&self) -> &'static str {
@@ -155,15 +142,7 @@ fn report(ctx: &RunCtx, id: &str, title: &str, figures: &[Spec]) -> Result<Repor
         .with_config(&config)?
         .with_provenance(&provenance)?;
     let mut report = Report::new(&heading(title), manifest);
-    let count = |verdict: Verdict| all.claims.iter().filter(|c| c.verdict == verdict).count();
-    all.summary.push(format!(
-        "Of {} claims, {} hold here, {} fail, {} cannot be decided with these seeds. Intervals are \
-         95 % Student t intervals over seeds.",
-        all.claims.len(),
-        count(Verdict::Holds),
-        count(Verdict::Fails),
-        count(Verdict::Inconclusive),
-    ));
+    all.summary.push(tally(&all.claims));
     report.summary = all.summary;
     report.claims = all.claims;
     report.sections = sections;
@@ -173,6 +152,7 @@ fn report(ctx: &RunCtx, id: &str, title: &str, figures: &[Spec]) -> Result<Repor
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::page::OVER_AN_HOUR;
 
     #[test]
     fn every_figure_is_registered_once() {
@@ -183,7 +163,7 @@ mod tests {
         for figure in FIGURES {
             let times = ids.iter().filter(|id| **id == figure.id).count();
             assert_eq!(times, 1, "{}", figure.id);
-            assert_ne!(about(figure.minutes), "over an hour", "{}", figure.id);
+            assert_ne!(about(figure.minutes), OVER_AN_HOUR, "{}", figure.id);
         }
         assert!(ids.contains(&CHAPTER));
     }

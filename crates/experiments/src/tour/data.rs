@@ -2,11 +2,12 @@
 
 use super::TourConfig;
 use crate::RunCtx;
+use crate::images::at_hand;
 use anyhow::{Context as _, Result};
 use std::sync::Arc;
 use vaegis_attacks::grid::draw_pairs;
 use vaegis_core::SeedTree;
-use vaegis_data::{Dataset, OpenOptions, Split, Subset, registry};
+use vaegis_data::{Dataset, OpenOptions, Split, Subset};
 use vaegis_tensor::{Tensor, convert::to_tensor};
 
 /// Training and test images, and which of them are attacked.
@@ -26,10 +27,7 @@ const SIDE: usize = 28;
 
 /// Opens MNIST where a data folder has it, and sprites where there is none.
 pub(super) fn load(ctx: &RunCtx, config: &TourConfig) -> Result<TourData> {
-    let mnist = registry::find("mnist")?;
-    let usable = ctx.data_root.as_ref().is_some_and(|root| {
-        registry::check(root, &["mnist"]).is_ok_and(|files| registry::usable(mnist, &files))
-    });
+    let usable = at_hand(ctx, "mnist")?;
     let name = if usable { "mnist" } else { "sprites" };
     if !usable {
         tracing::info!("MNIST is not at hand (set VAEGIS_DATA or --data): using our own sprites");

@@ -6,12 +6,11 @@ use super::data::TourData;
 use super::job::{ModelResult, average};
 use super::pictures::Pictures;
 use crate::RunCtx;
-use crate::claims::over_seeds;
+use crate::claims::{over_seeds, tally};
 use anyhow::Result;
 use vaegis_attacks::grid::lambda_grid;
 use vaegis_report::{
     Axis, Block, Cell, ClaimResult, Figure, Line, Points, Report, RunManifest, Section, Table,
-    Verdict,
 };
 use vaegis_theory::bisection::RowStatus;
 use vaegis_theory::stats::{geometric_mean, median, pearson};
@@ -35,7 +34,6 @@ pub(super) fn report(
     let models = Models(results);
     let name = data.test.spec().origin.clone();
     let mut report = Report::new("How robust is a VAE? The tour", manifest);
-    let count = |v: Verdict| claims.iter().filter(|c| c.verdict == v).count();
     report.summary = vec![
         format!(
             "Plain and β-VAEs (MLP, {} hidden units, {} latents, Bernoulli likelihood) on {name}: \
@@ -48,14 +46,7 @@ pub(super) fn report(
             data.train.len(),
             ctx.tier.name(),
         ),
-        format!(
-            "Of {} claims, {} hold here, {} fail, {} cannot be decided with these seeds. Intervals \
-             are 95 % Student t intervals over seeds.",
-            claims.len(),
-            count(Verdict::Holds),
-            count(Verdict::Fails),
-            count(Verdict::Inconclusive),
-        ),
+        tally(&claims),
     ];
     report.claims = claims;
     let mut quality = Section::new("quality", "What a larger β costs and does");

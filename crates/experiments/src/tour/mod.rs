@@ -71,11 +71,7 @@ impl Experiment for Tour {
             .iter()
             .flat_map(|&beta| seeds.iter().map(move |&seed| (beta, seed)))
             .collect();
-        let progress = if ctx.quiet {
-            Progress::hidden()
-        } else {
-            Progress::new("tour", job::UNITS * jobs.len() as f64)
-        };
+        let progress = Progress::unless(ctx.quiet, "tour", job::UNITS * jobs.len() as f64);
         let results = workers::run(&jobs, ctx.jobs, ctx.threads, |_, &(beta, seed)| {
             job::run(ctx, &config, &data, beta, seed, &progress)
         })?;

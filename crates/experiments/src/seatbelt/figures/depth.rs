@@ -1,10 +1,11 @@
 //! Figure D.2: depth against β.
 
 use crate::RunCtx;
+use crate::claims::smallest;
 use crate::page::{Page, block_id};
 use crate::seatbelt::grid::plots::{BAND, against_beta, interval};
 use crate::seatbelt::grid::reference::{STATED_DELTA_FACTOR, STATED_NLL_FACTOR};
-use crate::seatbelt::grid::statistics::{Values, attacked, smallest};
+use crate::seatbelt::grid::statistics::{Values, attacked};
 use crate::seatbelt::grid::{AttackKind, Group, Measure, Models, Request, Set, Study};
 use anyhow::Result;
 use vaegis_report::{Axis, Cell, Figure, HeatMap, Scale, Table};

@@ -1,10 +1,10 @@
 //! Figure 5.7: the bound at β = 1 of β-TCVAEs and of Seatbelt-VAEs against β.
 
 use crate::RunCtx;
+use crate::claims::smallest;
 use crate::page::Page;
 use crate::seatbelt::grid::plots::{BAND, Column, against_beta, model_table, of_models};
 use crate::seatbelt::grid::reference;
-use crate::seatbelt::grid::statistics::smallest;
 use crate::seatbelt::grid::{Group, Measure, Models, Node, Request, Set, Study};
 use anyhow::Result;
 use vaegis_report::{Axis, ImageGrid, Table};

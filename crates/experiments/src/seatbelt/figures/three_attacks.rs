@@ -1,12 +1,13 @@
 //! Figure 5.6: three attacks on β-TCVAEs and on Seatbelt-VAEs against β.
 
 use crate::RunCtx;
+use crate::claims::smallest;
 use crate::page::Page;
 use crate::seatbelt::grid::plots::{
     BAND, Column, against_beta, against_lambda, attack_table, beside_references,
 };
 use crate::seatbelt::grid::reference;
-use crate::seatbelt::grid::statistics::{FREE_LAMBDA, attacked_where, smallest};
+use crate::seatbelt::grid::statistics::{FREE_LAMBDA, attacked_where};
 use crate::seatbelt::grid::{AttackKind, Group, Measure, Models, Node, Request, Set, Study};
 use anyhow::Result;
 use vaegis_attacks::record::AttackRecord;

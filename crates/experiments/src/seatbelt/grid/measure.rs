@@ -1,9 +1,9 @@
 //! What is measured on one model of the grid, each kind once, beside the model.
 
 use super::config::{GridConfig, GridSet, Setting};
-use super::images::GridImages;
 use crate::RunCtx;
 use crate::entry_lock::EntryLock;
+use crate::images::Images;
 use crate::model_cache::{CachedModel, Recipe, trained};
 use crate::progress::Progress;
 use crate::stage::{Reused, stage};
@@ -163,7 +163,7 @@ pub(crate) struct Bench<'a> {
     pub(super) ctx: &'a RunCtx,
     pub(super) config: &'a GridConfig,
     pub(super) set: &'a GridSet,
-    pub(super) images: &'a GridImages,
+    pub(super) images: &'a Images,
     /// Test positions of originals and targets.
     pub(super) pairs: &'a [(usize, usize)],
     pub(super) progress: &'a Progress,
@@ -235,7 +235,7 @@ impl Bench<'_> {
                 Measure::Denoising => {
                     let scales = &self.config.noise_scales;
                     node.denoising = self.stage(&place, measure, "denoising", scales, || {
-                        let x = self.images.all(self.ctx)?;
+                        let x = self.all_test_images()?;
                         let noise = self.noise(seed, "denoising");
                         Ok(denoising(model, &x, scales, &noise))
                     })?;
@@ -249,8 +249,14 @@ impl Bench<'_> {
         Ok(node)
     }
 
+    /// `[N, C, H, W]`.
+    fn all_test_images(&self) -> Result<Tensor> {
+        let images = self.images;
+        images.first_test_images(images.test.len(), self.ctx)
+    }
+
     fn quality(&self, model: &dyn LatentModel, noise: &Noise) -> Result<Quality> {
-        let x = self.images.all(self.ctx)?;
+        let x = self.all_test_images()?;
         let usages: Vec<_> = (0..model.latent_sizes().len())
             .map(|layer| usage_of_layer(model, &x, layer))
             .collect();
@@ -282,7 +288,7 @@ impl Bench<'_> {
         let pairs = &self.pairs[..num_pairs];
         let side = |pick: fn(&(usize, usize)) -> usize| {
             let positions: Vec<usize> = pairs.iter().map(pick).collect();
-            self.images.at(&positions, self.ctx)
+            self.images.test_images(&positions, self.ctx)
         };
         let test = self.images.test.spec();
         let context = format!("{FORMAT} {key} {} {pairs:?}", test.checksum);

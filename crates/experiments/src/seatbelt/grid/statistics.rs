@@ -7,6 +7,7 @@
 use super::config::Group;
 use super::measure::{AttackKind, Node};
 use super::study::Set;
+use crate::claims::smallest;
 use vaegis_attacks::record::AttackRecord;
 use vaegis_theory::stats;
 
@@ -113,18 +114,6 @@ impl Set {
         let at = |group, beta| self.average(group, beta, seed, values);
         (at(over, beta) / at(under, below)).log10()
     }
-}
-
-/// The smallest of some numbers; NaN if one is.
-pub(crate) fn smallest(values: impl IntoIterator<Item = f64>) -> f64 {
-    let values = values.into_iter();
-    values.fold(f64::INFINITY, |a, b| {
-        if a.is_nan() || b.is_nan() {
-            f64::NAN
-        } else {
-            a.min(b)
-        }
-    })
 }
 
 /// Largest minus smallest; NaN if one is.

@@ -1,9 +1,9 @@
 //! The models that a figure needs, trained and measured, and how they are asked for.
 
 use super::config::{Family, GridConfig, GridSet, Group, Setting};
-use super::images::GridImages;
 use super::measure::{Bench, Measure, Node, TRAIN_UNITS};
 use crate::RunCtx;
+use crate::images::Images;
 use crate::page::{Page, block_id};
 use crate::pictures::{in_unit_range, picture_row};
 use crate::progress::Progress;
@@ -48,7 +48,7 @@ pub(crate) struct Set {
     pub config: GridSet,
     /// Models by setting and seed.
     pub nodes: Vec<Node>,
-    pub(super) images: GridImages,
+    pub(super) images: Images,
     pairs: Vec<(usize, usize)>,
 }
 
@@ -73,7 +73,7 @@ impl Study {
         for &name in request.sets {
             let set = config.sets.iter().find(|s| s.name == name);
             let set = set.with_context(|| format!("the grid has no data set {name}"))?;
-            let images = GridImages::open(ctx, set)
+            let images = super::images::open(ctx, set)
                 .with_context(|| format!("the images of {}", set.name))?;
             let seed = SeedTree::new(ctx.seed).child(super::GRID).child(name);
             let pairs = draw_pairs(images.test.len(), None, config.latent_pairs, &seed);
@@ -105,11 +105,7 @@ impl Study {
             }
         }
         let each = TRAIN_UNITS + measures.iter().map(|m| m.units()).sum::<f64>();
-        let progress = if ctx.quiet {
-            Progress::hidden()
-        } else {
-            Progress::new(id, each * jobs.len() as f64)
-        };
+        let progress = Progress::unless(ctx.quiet, id, each * jobs.len() as f64);
         let nodes = workers::run(&jobs, ctx.jobs, ctx.threads, |_, job| {
             let (position, seed, setting) = *job;
             let bench = sets[position].bench(ctx, &config, &progress);
@@ -149,7 +145,7 @@ impl Study {
             let cached = set
                 .bench(ctx, &self.config, &progress)
                 .model(setting, seed)?;
-            let x = set.images.at(&shown, ctx)?;
+            let x = set.images.test_images(&shown, ctx)?;
             let of = |x: &Tensor| picture_row(&in_unit_range(&*cached.model, x));
             anyhow::Ok((of(&x)?, of(&no_grad(|| cached.model.reconstruct(&x)))?))
         })?;

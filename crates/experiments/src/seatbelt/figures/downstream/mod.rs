@@ -8,11 +8,11 @@ pub(crate) use config::DownstreamConfig;
 
 use crate::RunCtx;
 use crate::claims::over_seeds;
-use crate::images::{ImageRequest, Images};
+use crate::images::{ImageRequest, Images, at_hand};
 use crate::page::{Page, block_id};
 use crate::seatbelt::ChapterConfig;
 use crate::seatbelt::bench::{
-    Bench, Family, Measured, Setting, at_hand, in_range, jobs, progress, rise, smaller, values,
+    Bench, Family, Measured, Setting, in_range, jobs, progress, rise, smaller, values,
 };
 use anyhow::Result;
 use measure::{Outcome, TASKS, measure};
