@@ -162,7 +162,7 @@ impl ChapterConfig {
         desk_sets[2].test_images = 2_000;
         let desk = Self {
             sets: desk_sets,
-            betas: vec![0.1, 1.0, 5.0, 10.0],
+            betas: vec![0.1, 1.0, 2.0, 5.0, 10.0],
             num_seeds: 3,
             images: 25,
             bounds: BoundOptions::default(),
