@@ -100,6 +100,14 @@ impl Images {
         self.test_images(&positions, ctx)
     }
 
+    /// All test images.
+    ///
+    /// # Errors
+    /// As [`Self::test_images`].
+    pub fn all_test_images(&self, ctx: &RunCtx) -> Result<Tensor> {
+        self.first_test_images(self.test.len(), ctx)
+    }
+
     /// For the record of a run.
     pub fn provenance(&self) -> Vec<DatasetUse> {
         let of = |set: &Arc<dyn Dataset>| {

@@ -321,9 +321,7 @@ impl Bench<'_> {
     }
 
     fn quality(&self, model: &dyn LatentModel, noise: &Noise) -> Result<Quality> {
-        let x = self
-            .images
-            .first_test_images(self.images.test.len(), self.ctx)?;
+        let x = self.images.all_test_images(self.ctx)?;
         Ok(Quality {
             elbo: mean(&elbo(model, &x, 1, noise)),
             usage: usage(model, &x),

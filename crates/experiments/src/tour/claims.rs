@@ -140,7 +140,7 @@ pub(super) fn judge(
     let mut claims = Vec::new();
     let limit = MNIST_NATS
         .iter()
-        .find(|(tier, _)| *tier == ctx.tier && data.is_mnist);
+        .find(|(tier, _)| *tier == ctx.tier && data.set.is_real);
     if let Some((_, nats)) = limit {
         let room: Vec<(u64, f64)> = models
             .at(low)

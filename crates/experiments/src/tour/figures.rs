@@ -32,7 +32,7 @@ pub(super) fn report(
     pictures: Pictures,
 ) -> Result<Report> {
     let models = Models(results);
-    let name = data.test.spec().origin.clone();
+    let name = data.set.test.spec().origin.clone();
     let mut report = Report::new("How robust is a VAE? The tour", manifest);
     report.summary = vec![
         format!(
@@ -43,7 +43,7 @@ pub(super) fn report(
             results.len(),
             config.betas,
             models.at(config.betas[0]).len(),
-            data.train.len(),
+            data.set.train.len(),
             ctx.tier.name(),
         ),
         tally(&claims),

@@ -102,7 +102,7 @@ pub struct AtBound {
 /// The recipe of one model.
 pub(super) fn recipe(config: &TourConfig, data: &TourData, beta: f64, seed: u64) -> Recipe {
     Recipe {
-        model: config.model(data.shape(), beta),
+        model: config.model(data.set.shape(), beta),
         train: config.train.clone(),
         seed,
     }
@@ -121,7 +121,7 @@ pub(super) fn model(
     trained(
         ctx,
         &recipe(config, data, beta, seed),
-        &data.train,
+        &data.set.train,
         &label,
         progress,
         TRAIN_UNITS,
@@ -139,7 +139,7 @@ pub(super) fn sweep_rows(
     let (originals, targets) = data.pair_images(ctx)?;
     let context = format!(
         "{FORMAT} {key} {} {:?}",
-        data.test.spec().checksum,
+        data.set.test.spec().checksum,
         data.pairs
     );
     Ok(SweepRows::grid(
@@ -185,12 +185,11 @@ pub(super) fn run(
     let base = (
         FORMAT,
         &cached.key,
-        &data.test.spec().checksum,
+        &data.set.test.spec().checksum,
         seed,
-        data.test.len(),
+        data.set.test.len(),
     );
 
-    let test = || data.test_images(&(0..data.test.len()).collect::<Vec<_>>(), ctx);
     let key = (
         &base,
         config.elbo_samples,
@@ -198,7 +197,7 @@ pub(super) fn run(
         config.iwae_images,
     );
     let (quality, reused) = stage(&work.join("quality.json"), &key, || {
-        let x = test()?;
+        let x = data.set.all_test_images(ctx)?;
         let part = x.narrow(0, 0, (config.iwae_images as i64).min(x.size()[0]));
         let iwae = iwae(model, &part, config.iwae_samples, &noise("iwae"));
         let distances = distortion(model, &x);
@@ -237,7 +236,7 @@ pub(super) fn run(
         sweeps.push((name, records, folder));
     }
 
-    let x = data.test_images(&data.images, ctx)?;
+    let x = data.set.test_images(&data.images, ctx)?;
     let damage_attacks = damage_attacks(config);
     let key = (&base, &data.images, &config.radii, &damage_attacks);
     let (damage, reused) = stage(&work.join("damage.json"), &key, || {

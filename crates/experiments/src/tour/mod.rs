@@ -17,7 +17,6 @@ use crate::registry::Experiment;
 use crate::{RunCtx, Tier};
 use anyhow::Result;
 use std::time::Instant;
-use vaegis_core::provenance::DatasetUse;
 use vaegis_report::{Report, RunManifest};
 use vaegis_tensor::workers;
 
@@ -56,16 +55,7 @@ impl Experiment for Tour {
         let data = data::load(ctx, &config)?;
         let seeds = ctx.seeds(config.num_seeds);
         let mut provenance = ctx.provenance(&seeds);
-        provenance.datasets = [&data.train, &data.test]
-            .map(|set| {
-                let spec = set.spec();
-                DatasetUse {
-                    name: format!("{} ({} {})", spec.name, set.len(), spec.split.name()),
-                    origin: spec.origin.clone(),
-                    checksum: spec.checksum.clone(),
-                }
-            })
-            .to_vec();
+        provenance.datasets = data.set.provenance();
         let jobs: Vec<(f64, u64)> = config
             .betas
             .iter()

@@ -30,9 +30,9 @@ pub(super) fn make(
     results: &[ModelResult],
 ) -> Result<Pictures> {
     let mut panels = Vec::new();
-    let shown = RECONSTRUCTIONS.min(data.test.len());
+    let shown = RECONSTRUCTIONS.min(data.set.test.len());
     let positions: Vec<usize> = (0..shown).collect();
-    let images = data.test_images(&positions, ctx)?;
+    let images = data.set.test_images(&positions, ctx)?;
     let columns: Vec<String> = positions.iter().map(|p| format!("test {p}")).collect();
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let mut grid = ImageGrid::new("reconstructions", "Reconstructions", &columns)

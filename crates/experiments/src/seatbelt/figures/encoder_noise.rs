@@ -196,7 +196,7 @@ fn measure(
     model: &dyn LatentModel,
     noise: &Noise,
 ) -> Result<Encoded> {
-    let x = images.first_test_images(images.test.len(), ctx)?;
+    let x = images.all_test_images(ctx)?;
     let norms = no_grad(|| {
         let parts = x.split(ROWS_PER_PASS, 0);
         let norms = parts.iter().flat_map(|part| {

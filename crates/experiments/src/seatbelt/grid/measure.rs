@@ -235,7 +235,7 @@ impl Bench<'_> {
                 Measure::Denoising => {
                     let scales = &self.config.noise_scales;
                     node.denoising = self.stage(&place, measure, "denoising", scales, || {
-                        let x = self.all_test_images()?;
+                        let x = self.images.all_test_images(self.ctx)?;
                         let noise = self.noise(seed, "denoising");
                         Ok(denoising(model, &x, scales, &noise))
                     })?;
@@ -249,14 +249,8 @@ impl Bench<'_> {
         Ok(node)
     }
 
-    /// `[N, C, H, W]`.
-    fn all_test_images(&self) -> Result<Tensor> {
-        let images = self.images;
-        images.first_test_images(images.test.len(), self.ctx)
-    }
-
     fn quality(&self, model: &dyn LatentModel, noise: &Noise) -> Result<Quality> {
-        let x = self.all_test_images()?;
+        let x = self.images.all_test_images(self.ctx)?;
         let usages: Vec<_> = (0..model.latent_sizes().len())
             .map(|layer| usage_of_layer(model, &x, layer))
             .collect();
