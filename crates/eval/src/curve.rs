@@ -5,7 +5,7 @@
 //! nothing: the worst direction is the business of [`crate::margin`].
 
 use crate::EvalError;
-use crate::margin_legacy;
+use crate::direction;
 use crate::robust::distances;
 use vaegis_attacks::{AttackRows, Variant};
 use vaegis_nn::LatentModel;
@@ -35,7 +35,7 @@ pub struct RayOptions {
 /// x: `[N, C, H, W]` → `[N, C, H, W]`
 pub fn random_directions(x: &Tensor, noise: &Noise) -> Tensor {
     let rows = AttackRows::untargeted(x.shallow_clone(), vec![0.0; x.size()[0] as usize]);
-    margin_legacy::random_directions(&rows, noise)
+    direction::random_directions(&rows, noise)
 }
 
 /// Perturbations scaled to norm 1.

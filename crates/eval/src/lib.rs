@@ -13,6 +13,7 @@ pub mod damage;
 pub mod decomposition;
 pub mod degradation;
 pub mod denoise;
+mod direction;
 pub mod disentangle;
 pub mod downstream;
 pub mod elbo;

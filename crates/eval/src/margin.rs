@@ -2,7 +2,7 @@
 //! images and restarts of a round in one batch.
 
 use crate::EvalError;
-use crate::margin_legacy::random_directions;
+use crate::direction::random_directions;
 use crate::robust::distances;
 use serde::{Deserialize, Serialize};
 use vaegis_attacks::search::Pgd;

@@ -4,6 +4,7 @@
 //! [`vaegis_theory::legacy`]). Use [`crate::margin`] for anything else.
 
 use crate::EvalError;
+use crate::direction::random_directions;
 use crate::robust::distances;
 use vaegis_attacks::search::Pgd;
 use vaegis_attacks::{Attack, AttackRows, Search, Variant};
@@ -101,23 +102,4 @@ pub fn legacy_margin(
         )?;
         Ok::<_, EvalError>(draws.concat())
     })
-}
-
-/// One direction of length 1 per row, uniform on the sphere, by the row's key.
-///
-/// # Shapes
-/// result: that of `rows.x`
-pub(crate) fn random_directions(rows: &AttackRows, noise: &Noise) -> Tensor {
-    let shape = &rows.x.size()[1..];
-    let each: Vec<Tensor> = rows
-        .keys
-        .iter()
-        .map(|&key| {
-            let node = noise.index(key);
-            let v = node.standard_normal(shape, rows.x.kind(), rows.x.device());
-            let length = v.norm();
-            v / length
-        })
-        .collect();
-    Tensor::stack(&each, 0)
 }
