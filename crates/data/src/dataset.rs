@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::DataError;
 
+/// Items in memory at once where [`Dataset::labels`] has to ask for whole items.
+pub const LABELS_PER_PASS: usize = 256;
+
 /// Which part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -147,6 +150,29 @@ pub trait Dataset: Send + Sync {
         let mut batch = Batch::empty();
         self.batch_into(indices, &mut batch)?;
         Ok(batch)
+    }
+
+    /// The class of every item in order, or none where the set has no labels.
+    ///
+    /// The sets of this crate decode and draw no image for it. What is inherited here asks for
+    /// [`LABELS_PER_PASS`] items at a time, which is right for every set and slow for large ones.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dataset::batch_into`].
+    fn labels(&self) -> Result<Option<Vec<i64>>, DataError> {
+        let mut labels = Vec::with_capacity(self.len());
+        let mut batch = Batch::empty();
+        for start in (0..self.len()).step_by(LABELS_PER_PASS) {
+            let end = self.len().min(start + LABELS_PER_PASS);
+            let indices: Vec<usize> = (start..end).collect();
+            self.batch_into(&indices, &mut batch)?;
+            match batch.labels.take() {
+                Some(some) => labels.extend(some),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(labels))
     }
 }
 

@@ -223,6 +223,10 @@ impl<D: Dataset> Dataset for Mapped<D> {
         batch.x = x;
         Ok(())
     }
+
+    fn labels(&self) -> Result<Option<Vec<i64>>, DataError> {
+        self.inner.labels()
+    }
 }
 
 #[cfg(test)]

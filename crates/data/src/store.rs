@@ -130,6 +130,10 @@ impl Dataset for ByteStore {
         self.targets.select_into(indices, batch);
         Ok(())
     }
+
+    fn labels(&self) -> Result<Option<Vec<i64>>, DataError> {
+        Ok(self.targets.labels.clone())
+    }
 }
 
 /// Floats, passed through.
@@ -188,5 +192,9 @@ impl Dataset for FloatStore {
         batch.put_buffer(buffer, indices.len(), self.spec.item_shape);
         self.targets.select_into(indices, batch);
         Ok(())
+    }
+
+    fn labels(&self) -> Result<Option<Vec<i64>>, DataError> {
+        Ok(self.targets.labels.clone())
     }
 }

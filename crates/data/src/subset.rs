@@ -56,6 +56,11 @@ impl<D: Dataset> Dataset for Subset<D> {
         batch.indices.extend_from_slice(indices);
         Ok(())
     }
+
+    fn labels(&self) -> Result<Option<Vec<i64>>, DataError> {
+        let all = self.inner.labels()?;
+        Ok(all.map(|all| self.chosen.iter().map(|&i| all[i]).collect()))
+    }
 }
 
 /// A boxed or shared data set is a data set.
@@ -67,6 +72,10 @@ impl<D: Dataset + ?Sized> Dataset for Box<D> {
     fn batch_into(&self, indices: &[usize], batch: &mut Batch) -> Result<(), DataError> {
         (**self).batch_into(indices, batch)
     }
+
+    fn labels(&self) -> Result<Option<Vec<i64>>, DataError> {
+        (**self).labels()
+    }
 }
 
 impl<D: Dataset + ?Sized> Dataset for std::sync::Arc<D> {
@@ -76,5 +85,9 @@ impl<D: Dataset + ?Sized> Dataset for std::sync::Arc<D> {
 
     fn batch_into(&self, indices: &[usize], batch: &mut Batch) -> Result<(), DataError> {
         (**self).batch_into(indices, batch)
+    }
+
+    fn labels(&self) -> Result<Option<Vec<i64>>, DataError> {
+        (**self).labels()
     }
 }

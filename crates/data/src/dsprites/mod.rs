@@ -156,4 +156,9 @@ impl Dataset for Dsprites {
         batch.indices.extend_from_slice(indices);
         Ok(())
     }
+
+    fn labels(&self) -> Result<Option<Vec<i64>>, DataError> {
+        let label = |index| factors_of(index)[1] as i64;
+        Ok(Some((0..self.len()).map(label).collect()))
+    }
 }

@@ -242,6 +242,11 @@ impl Dataset for Toys {
         batch.indices.extend_from_slice(indices);
         Ok(())
     }
+
+    fn labels(&self) -> Result<Option<Vec<i64>>, DataError> {
+        let label = |index| self.factors(index)[0] as i64;
+        Ok(Some((0..self.len()).map(label).collect()))
+    }
 }
 
 #[cfg(test)]
