@@ -25,6 +25,15 @@ pub fn lambda_grid(n: usize) -> Vec<f64> {
         .collect()
 }
 
+/// A grid with λ = 0, the attack at no price, before its first penalty, as the sources' code has
+/// it.
+///
+/// # References
+/// Seatbelt specification §2.7.
+pub fn with_zero(grid: Vec<f64>) -> Vec<f64> {
+    [vec![0.0], grid].concat()
+}
+
 /// Draws `count` pairs (original, target) of different positions below
 /// `num_items`. Drawn once per data set, so that all models see the same pairs.
 /// Where labels are given, the two differ in label too.

@@ -3,7 +3,10 @@
 //! The other two references, "no attack" and "perfect attack", stand in every
 //! [`AttackRecord`](crate::record::AttackRecord).
 
+use crate::record::{AttackRecord, describe};
+use crate::sweep::{Sweep, SweepRows};
 use crate::{AttackOutcome, AttackRows, RowStatus};
+use vaegis_nn::LatentModel;
 use vaegis_tensor::{Device, Kind, Noise, Tensor};
 
 /// The outcome of replacing each distortion by a random one of equal norm, to be described by
@@ -53,5 +56,50 @@ pub fn random_of_equal_norm(
         status: vec![RowStatus::BudgetUsed; num_rows],
         restart: vec![0; num_rows],
         distortion,
+    }
+}
+
+/// Records of random noise in place of the attacks of a finished sweep, row by row of the same
+/// norm and judged on the same draws.
+///
+/// # Shapes
+/// distortions: `[N, D]`, as the sweep returned them
+///
+/// # Panics
+/// If rows, records and distortions differ in length.
+pub fn describe_random(
+    victim: &dyn LatentModel,
+    sweep: &Sweep,
+    rows: &SweepRows,
+    (records, distortions): (&[AttackRecord], &Tensor),
+    noise: &Noise,
+) -> Vec<AttackRecord> {
+    let random = random_of_equal_norm(&outcome(records, distortions), &rows.rows, noise);
+    describe(
+        victim,
+        &sweep.attack,
+        &rows.rows,
+        &rows.pairs,
+        &random,
+        sweep.samples.max(1),
+        noise,
+    )
+}
+
+/// The outcome that these records describe.
+fn outcome(records: &[AttackRecord], distortions: &Tensor) -> AttackOutcome {
+    let all = |pick: fn(&AttackRecord) -> f64| records.iter().map(pick).collect();
+    let counts = |pick: fn(&AttackRecord) -> usize| records.iter().map(pick).collect();
+    AttackOutcome {
+        distortion: distortions.to_kind(Kind::Double),
+        objective: all(|r| r.delta),
+        divergence: all(|r| r.divergence),
+        divergence_clean: all(|r| r.divergence_clean),
+        norm_l2: all(|r| r.norm_l2),
+        norm_linf: all(|r| r.norm_linf),
+        iterations: counts(|r| r.iterations),
+        evaluations: counts(|r| r.evaluations),
+        status: records.iter().map(|r| r.status).collect(),
+        restart: counts(|r| r.restart),
     }
 }

@@ -3,6 +3,7 @@
 use crate::beta_tcvae::{BetaTcvae, BetaTcvaeConfig};
 use crate::factor_vae::{FactorVae, FactorVaeConfig};
 use crate::lipschitz_vae::{self, LipschitzVae, LipschitzVaeConfig};
+use crate::pixels::Profile;
 use crate::seatbelt::{Seatbelt, SeatbeltConfig};
 use crate::vae::{Vae, VaeConfig};
 use crate::{ZooError, beta_tcvae, factor_vae, seatbelt, vae};
@@ -57,6 +58,18 @@ impl ModelConfig {
             Self::BetaTcvae(_) => beta_tcvae::FAMILY,
             Self::Seatbelt(_) => seatbelt::FAMILY,
             Self::FactorVae(_) => factor_vae::FAMILY,
+        }
+    }
+}
+
+impl ModelConfig {
+    /// Which reading of the sources' preprocessing the model follows, where its family knows one.
+    pub fn profile(&self) -> Option<Profile> {
+        match self {
+            Self::Vae(_) | Self::LipschitzVae(_) => None,
+            Self::BetaTcvae(config) => Some(config.pixels.profile),
+            Self::Seatbelt(config) => Some(config.pixels.profile),
+            Self::FactorVae(config) => Some(config.pixels.profile),
         }
     }
 }

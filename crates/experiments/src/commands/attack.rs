@@ -1,21 +1,21 @@
 //! `vaegis attack`: targeted attacks on a trained model, pairs × penalties, resumable.
 
+use super::attack_options::AttackOptions;
 use super::attack_report::{csv, panels, report, short_table};
 use super::machine::{Machine, MachineArgs, command_line};
 use super::model_folder::{ModelArgs, load};
 use super::run_config::DatasetConfig;
 use crate::progress::Progress;
 use anyhow::{Context as _, Result, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use vaegis_attacks::grid::{draw_pairs, lambda_grid};
+use vaegis_attacks::grid::{draw_pairs, lambda_grid, with_zero};
 use vaegis_attacks::record::AttackRecord;
-use vaegis_attacks::search::Lbfgs;
+use vaegis_attacks::reference::describe_random;
 use vaegis_attacks::select::auddc;
 use vaegis_attacks::sweep::{Sweep, SweepRows};
-use vaegis_attacks::{Attack, Objective, Penalty, Search};
 use vaegis_core::SeedTree;
 use vaegis_core::codec::{float, write_atomic, write_json};
 use vaegis_data::Dataset;
@@ -23,6 +23,7 @@ use vaegis_nn::LatentModel;
 use vaegis_report::RunManifest;
 use vaegis_tensor::convert::to_tensor;
 use vaegis_tensor::{Noise, Tensor};
+use vaegis_zoo::Profile;
 
 /// Options of `vaegis attack`.
 #[derive(Clone, Debug, Args)]
@@ -31,8 +32,12 @@ Examples:
   vaegis attack models/vae --objective kl                        10 pairs x 50 penalties
   vaegis attack models/vae --objective w2 --pairs 3 --lambdas 9  a quick look
   vaegis attack models/vae --objective output --out results/output --restarts 3
+  vaegis attack models/seatbelt --objective kl --layers top --chains 8
+                                                                 the top layer alone, expected over
+                                                                 draws of the layers below it
 
-Pairs of test images are drawn by --seed; penalties are a geometric grid from 2^-20 to 2^20.
+Pairs of test images are drawn by --seed; penalties are a geometric grid from 2^-20 to 2^20. Every
+likelihood stands beside its references: no attack, random noise of equal norm, a perfect attack.
 The output folder gets records.jsonl (one attack per line, written while it runs), records.csv,
 summary.json and report.html with six-panel pictures. After a kill, the same command goes on and
 ends with the same files; a folder of another job is refused.
@@ -41,30 +46,21 @@ pub struct AttackArgs {
     /// The victim
     #[command(flatten)]
     pub model: ModelArgs,
-    /// What the attacker minimizes
-    #[arg(long, value_enum)]
-    pub objective: ObjectiveName,
+    /// The attack
+    #[command(flatten)]
+    pub attack: AttackOptions,
     /// Pairs of an original and a target
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub pairs: usize,
     /// Penalties on the grid
     #[arg(long, value_name = "K", default_value_t = 50)]
     pub lambdas: usize,
+    /// Attack at λ = 0 too, before the grid
+    #[arg(long)]
+    pub with_zero: bool,
     /// Folder for results; without it MODEL/attack-OBJECTIVE
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Price of the distortion d
-    #[arg(long, value_enum, default_value_t)]
-    pub penalty: PenaltyName,
-    /// Starts per attack; the best is kept
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub restarts: usize,
-    /// Most iterations of L-BFGS-B per attack
-    #[arg(long, value_name = "N", default_value_t = 200)]
-    pub max_iterations: usize,
-    /// Most evaluations of L-BFGS-B per attack
-    #[arg(long, value_name = "N", default_value_t = 300)]
-    pub max_evaluations: usize,
     /// Noise draws for the recorded likelihoods
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub samples: usize,
@@ -82,57 +78,15 @@ pub struct AttackArgs {
     pub machine: MachineArgs,
 }
 
-/// The objectives by the names of the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ObjectiveName {
-    /// KL divergence of the posteriors, attacked from target
-    Kl,
-    /// 2-Wasserstein distance of the posteriors
-    W2,
-    /// Minus the target's ELBO under the attacked posterior
-    Output,
-    /// Squared distance of the mean reconstruction to the target
-    OutputL2,
-}
-
-impl ObjectiveName {
-    fn objective(self) -> Objective {
-        match self {
-            Self::Kl => Objective::LATENT_KL,
-            Self::W2 => Objective::LATENT_W2,
-            Self::Output => Objective::OUTPUT_ELBO,
-            Self::OutputL2 => Objective::OutputL2 { samples: 0 },
-        }
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Kl => "kl",
-            Self::W2 => "w2",
-            Self::Output => "output",
-            Self::OutputL2 => "output-l2",
-        }
-    }
-}
-
-/// The penalties by the names of the command line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PenaltyName {
-    /// λ‖d‖
-    #[default]
-    L2,
-    /// λ‖d‖²
-    L2Squared,
-}
-
 /// What was asked for, stored as `attack.json` and in the report.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct AttackSettings {
     /// Attack, rows per chunk, draws.
     pub sweep: Sweep,
+    /// Reading of the sources' preprocessing that the victim follows, where its family knows one;
+    /// the default of the attack's box.
+    pub profile: Option<Profile>,
     /// Test positions of original and target of every pair.
     pub pairs: Vec<(usize, usize)>,
     /// Factors of the penalty.
@@ -167,6 +121,15 @@ pub struct AtLambda {
     /// −log p(xᵗ|z*).
     #[serde(with = "float")]
     pub nll_target: f64,
+    /// The same without attack.
+    #[serde(with = "float")]
+    pub nll_target_no_attack: f64,
+    /// The same after random noise of the attack's norm.
+    #[serde(with = "float")]
+    pub nll_target_random: f64,
+    /// The same for the target itself: a perfect attack.
+    #[serde(with = "float")]
+    pub nll_target_perfect: f64,
 }
 
 /// What came out, stored as `summary.json`.
@@ -177,6 +140,9 @@ pub struct AttackSummary {
     pub objective: String,
     /// Number of attacks.
     pub attacks: usize,
+    /// Attacks without a finite share of success (no attack and a perfect one are equally good),
+    /// which means leave out.
+    pub not_finite: usize,
     /// Means by penalty, in the order of the grid.
     pub by_lambda: Vec<AtLambda>,
     /// Mean area under the distortion-distance curve over the pairs (large = robust).
@@ -197,9 +163,20 @@ pub fn run(args: &AttackArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
     let (dataset, test) = victim.test_set(args.model.dataset.as_deref(), root)?;
     let tree = SeedTree::new(args.seed).child("attack");
     let pairs = pairs(&*test, args.pairs, &tree)?;
+    let profile = victim.model.config().profile();
+    let grid = lambda_grid(args.lambdas);
     let settings = AttackSettings {
-        sweep: sweep(args),
-        lambdas: lambda_grid(args.lambdas),
+        sweep: Sweep {
+            attack: args.attack.attack(profile, args.samples)?,
+            chunk_rows: args.chunk_rows,
+            samples: args.samples,
+        },
+        profile,
+        lambdas: if args.with_zero {
+            with_zero(grid)
+        } else {
+            grid
+        },
         seed: args.seed,
         threads: machine.threads,
         dataset_checksum: test.spec().checksum.clone(),
@@ -207,7 +184,6 @@ pub fn run(args: &AttackArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
         dataset,
         pairs,
     };
-    settings.sweep.attack.check()?;
     let images = |positions: Vec<usize>| -> Result<Tensor> {
         Ok(to_tensor(&test.batch(&positions)?.x).to_device(machine.device))
     };
@@ -221,14 +197,17 @@ pub fn run(args: &AttackArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
     let default_out = || {
         victim
             .folder
-            .join(format!("attack-{}", args.objective.name()))
+            .join(format!("attack-{}", args.attack.objective.name()))
     };
     let out = args.out.clone().unwrap_or_else(default_out);
     std::fs::create_dir_all(&out).with_context(|| format!("creating {}", out.display()))?;
-    let (records, distortions) = attack(args, &settings, model, &rows, &tree, &out)?;
+    let noise = Noise::portable(tree.child("targeted"));
+    let (records, distortions) = attack(args, &settings, model, &rows, &noise, &out)?;
+    let attacked = (&records[..], &distortions);
+    let random = describe_random(model, &settings.sweep, &rows, attacked, &noise);
     write_json(&out.join("attack.json"), &settings)?;
-    write_atomic(&out.join("records.csv"), csv(&records)?.as_bytes())?;
-    let summary = summarize(args.objective.name(), &settings, &records);
+    write_atomic(&out.join("records.csv"), csv(&records, &random)?.as_bytes())?;
+    let summary = summarize(&args.attack, &settings, &records, &random);
     write_json(&out.join("summary.json"), &summary)?;
     let mut provenance = machine.provenance(args.seed, &[&*test]);
     provenance.finish(start);
@@ -238,7 +217,15 @@ pub fn run(args: &AttackArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
         .with_config(&settings)?
         .with_provenance(&provenance)?;
     let pictures = panels(args, model, (&originals, &targets, &distortions), &records)?;
-    let report = report(args, &victim, &*test, manifest, &summary, pictures)?;
+    let attack = &settings.sweep.attack;
+    let report = report(
+        args,
+        attack,
+        (&victim, &*test),
+        manifest,
+        &summary,
+        pictures,
+    )?;
     let written = vaegis_report::write_folder(&out, &report)?;
     print(&victim.describe());
     for line in short_table(&summary) {
@@ -252,9 +239,13 @@ fn check(args: &AttackArgs) -> Result<()> {
     for (name, found, least) in [
         ("--pairs", args.pairs, 1),
         ("--lambdas", args.lambdas, 2),
-        ("--restarts", args.restarts, 1),
-        ("--max-iterations", args.max_iterations, 1),
-        ("--max-evaluations", args.max_evaluations, 1),
+        ("--restarts", args.attack.restarts, 1),
+        (
+            "--max-iterations",
+            args.attack.max_iterations.unwrap_or(1),
+            1,
+        ),
+        ("--max-evaluations", args.attack.max_evaluations, 1),
         ("--samples", args.samples, 1),
         ("--chunk-rows", args.chunk_rows, 1),
     ] {
@@ -263,29 +254,6 @@ fn check(args: &AttackArgs) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn sweep(args: &AttackArgs) -> Sweep {
-    let mut attack = Attack::penalized(args.objective.objective());
-    attack.search = Search::Lbfgs(Lbfgs {
-        max_iterations: args.max_iterations,
-        max_evaluations: args.max_evaluations,
-        ..Lbfgs::default()
-    });
-    attack.constraint.penalty = match args.penalty {
-        PenaltyName::L2 => Penalty::L2,
-        PenaltyName::L2Squared => Penalty::L2Squared,
-    };
-    attack.restarts = args.restarts;
-    if args.restarts > 1 {
-        // Restarts have noise of their own; common draws compare them fairly.
-        attack.score_samples = args.samples.max(1);
-    }
-    Sweep {
-        attack,
-        chunk_rows: args.chunk_rows,
-        samples: args.samples,
-    }
 }
 
 /// Pairs of different test images, of different classes where there are classes.
@@ -323,7 +291,7 @@ fn attack(
     settings: &AttackSettings,
     model: &dyn LatentModel,
     rows: &SweepRows,
-    tree: &SeedTree,
+    noise: &Noise,
     out: &Path,
 ) -> Result<(Vec<AttackRecord>, Tensor)> {
     let progress = Progress::unless(args.machine.quiet, "attacks", rows.rows.len() as f64);
@@ -339,34 +307,48 @@ fn attack(
         }
         (before, first) = (done, false);
     };
-    let noise = Noise::portable(tree.child("targeted"));
     let done = settings
         .sweep
-        .run_resumable(model, rows, &noise, out, report);
+        .run_resumable(model, rows, noise, out, report);
     progress.finish();
     Ok(done?)
 }
 
-fn summarize(name: &str, settings: &AttackSettings, records: &[AttackRecord]) -> AttackSummary {
+fn summarize(
+    options: &AttackOptions,
+    settings: &AttackSettings,
+    records: &[AttackRecord],
+    random: &[AttackRecord],
+) -> AttackSummary {
     let num_lambdas = settings.lambdas.len();
     let at = |k: usize| {
-        let here = || records.iter().skip(k).step_by(num_lambdas);
-        let mean = |value: &dyn Fn(&AttackRecord) -> f64| {
-            here().map(value).sum::<f64>() / here().count() as f64
+        let mean = |all: &[AttackRecord], value: &dyn Fn(&AttackRecord) -> f64| {
+            mean_of_finite(all.iter().skip(k).step_by(num_lambdas).map(value))
         };
         AtLambda {
             lambda: settings.lambdas[k],
-            success: mean(&AttackRecord::success),
-            norm_l2: mean(&|r| r.norm_l2),
-            delta: mean(&|r| r.delta),
-            nll_target: mean(&|r| r.nll_target),
+            success: mean(records, &AttackRecord::success),
+            norm_l2: mean(records, &|r| r.norm_l2),
+            delta: mean(records, &|r| r.delta),
+            nll_target: mean(records, &|r| r.nll_target),
+            nll_target_no_attack: mean(records, &|r| r.nll_target_no_attack),
+            nll_target_random: mean(random, &|r| r.nll_target),
+            nll_target_perfect: mean(records, &|r| r.nll_target_perfect),
         }
     };
-    let areas: Vec<f64> = records.chunks(num_lambdas).filter_map(auddc).collect();
+    let areas = records.chunks(num_lambdas).filter_map(auddc);
     AttackSummary {
-        objective: name.to_owned(),
+        objective: options.objective.name().to_owned(),
         attacks: records.len(),
+        not_finite: records.iter().filter(|r| !r.success().is_finite()).count(),
         by_lambda: (0..num_lambdas).map(at).collect(),
-        auddc: areas.iter().sum::<f64>() / areas.len() as f64,
+        auddc: mean_of_finite(areas),
     }
+}
+
+/// A pair whose two references agree has no share of the way between them; it must not take the
+/// mean of the others with it.
+fn mean_of_finite(values: impl Iterator<Item = f64>) -> f64 {
+    let finite: Vec<f64> = values.filter(|v| v.is_finite()).collect();
+    finite.iter().sum::<f64>() / finite.len() as f64
 }

@@ -6,6 +6,7 @@ use crate::pictures::attack_panel;
 use anyhow::Result;
 use vaegis_attacks::record::AttackRecord;
 use vaegis_attacks::select::most_successful;
+use vaegis_attacks::{Attack, BoxBounds, HierMode};
 use vaegis_data::Dataset;
 use vaegis_nn::LatentModel;
 use vaegis_report::{Axis, Block, Cell, Figure, Line, Report, RunManifest, Section, Table};
@@ -14,15 +15,24 @@ use vaegis_tensor::Tensor;
 /// A column of `records.csv`.
 type Column = (&'static str, fn(&AttackRecord) -> Cell);
 
-const COLUMNS: [Column; 28] = [
+const COLUMNS: [Column; 30] = [
     ("pair", |r| r.pair.into()),
     ("lambda", |r| r.lambda.into()),
+    ("penalty", |r| kebab(&format!("{:?}", r.penalty)).into()),
     ("objective", |r| r.objective.as_str().into()),
     ("layers", |r| {
         r.layers.map(|l| kebab(&format!("{l:?}"))).into()
     }),
     ("direction", |r| {
         r.direction.map(|d| kebab(&format!("{d:?}"))).into()
+    }),
+    ("hier_mode", |r| {
+        r.hier_mode
+            .map(|mode| match mode {
+                HierMode::Mean => "mean".to_owned(),
+                HierMode::Crn { samples } => format!("crn-{samples}"),
+            })
+            .into()
     }),
     ("seed", |r| r.seed.to_string().into()),
     ("search", |r| r.search.as_str().into()),
@@ -71,11 +81,15 @@ fn kebab(name: &str) -> String {
     text
 }
 
-pub(super) fn csv(records: &[AttackRecord]) -> Result<String> {
-    let names: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
+/// `random` holds what noise of each attack's norm does, in the same order.
+pub(super) fn csv(records: &[AttackRecord], random: &[AttackRecord]) -> Result<String> {
+    let mut names: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
+    names.push("nll_target_random");
     let mut table = Table::new("records", "Attacks", &names);
-    for record in records {
-        table.push_row(COLUMNS.iter().map(|(_, cell)| cell(record)).collect())?;
+    for (record, random) in records.iter().zip(random) {
+        let mut row: Vec<Cell> = COLUMNS.iter().map(|(_, cell)| cell(record)).collect();
+        row.push(random.nll_target.into());
+        table.push_row(row)?;
     }
     Ok(table.to_csv()?)
 }
@@ -88,19 +102,20 @@ pub(super) fn panels(
     records: &[AttackRecord],
 ) -> Result<Vec<Block>> {
     let mut panels = Vec::new();
-    let by_pair = records.chunks(args.lambdas).enumerate();
+    let num_lambdas = args.lambdas + usize::from(args.with_zero);
+    let by_pair = records.chunks(num_lambdas).enumerate();
     for (pair, of_pair) in by_pair.take(args.pictures) {
         let Some(best) = most_successful(of_pair) else {
             continue;
         };
         let at = |t: &Tensor| t.narrow(0, pair as i64, 1);
         let (x, target) = (at(originals), at(targets));
-        let row = (pair * args.lambdas + best) as i64;
+        let row = (pair * num_lambdas + best) as i64;
         let d = distortions.narrow(0, row, 1).to_device(x.device());
         let d = d.reshape(x.size());
         let panel = attack_panel(
             &format!("pair-{pair}"),
-            &format!("{} attack on pair {pair}", args.objective.name()),
+            &format!("{} attack on pair {pair}", args.attack.objective.name()),
             model,
             (&x, &target, &d),
             &of_pair[best],
@@ -112,38 +127,47 @@ pub(super) fn panels(
 
 pub(super) fn report(
     args: &AttackArgs,
-    victim: &Loaded,
-    test: &dyn Dataset,
+    attack: &Attack,
+    (victim, test): (&Loaded, &dyn Dataset),
     manifest: RunManifest,
     summary: &AttackSummary,
     pictures: Vec<Block>,
 ) -> Result<Report> {
     let mut report = Report::new("Targeted attacks on a trained model", manifest);
     report.summary = vec![format!(
-        "{} {} attacks on a {} of {} parameters: {} pairs of {} × {} penalties, batched L-BFGS-B in \
-         the data's box. Mean area under the distortion-distance curve {:.3} (large = robust).",
+        "{} {} attacks on a {} of {} parameters: {} pairs of {} × {} penalties, batched {} in {}. \
+         Mean area under the distortion-distance curve {:.3} (large = robust).",
         summary.attacks,
-        args.objective.name(),
+        args.attack.objective.name(),
         victim.model.family(),
         victim.model.store().num_parameters(),
         args.pairs,
         test.spec().origin,
-        args.lambdas,
+        summary.by_lambda.len(),
+        attack.search.name(),
+        match attack.constraint.bounds {
+            BoxBounds::DataRange => "the data's box",
+            BoxBounds::UnitLegacy => "the box [0, 1] of the published panels",
+            BoxBounds::Free => "no box",
+        },
         summary.auddc,
     )];
+    if summary.not_finite > 0 {
+        report.summary.push(format!(
+            "{} attacks have no share of success, because no attack and a perfect one are equally \
+             good; means leave them out.",
+            summary.not_finite
+        ));
+    }
     let mut pictures_section = Section::new("pictures", "What an attack looks like");
     pictures_section.blocks = pictures;
     let mut curves = Section::new("curves", "By penalty");
-    let column =
-        |value: fn(&AtLambda) -> f64| -> Vec<f64> { summary.by_lambda.iter().map(value).collect() };
+    // λ = 0 has no place on a logarithmic axis; the table shows it.
+    let priced = || summary.by_lambda.iter().filter(|a| a.lambda > 0.0);
+    let column = |value: fn(&AtLambda) -> f64| -> Vec<f64> { priced().map(value).collect() };
     let lambda = || Axis::log10("penalty λ");
-    let line = |value| {
-        vec![Line::new(
-            args.objective.name(),
-            column(|a| a.lambda),
-            column(value),
-        )]
-    };
+    let named = |name: &str, value| Line::new(name, column(|a| a.lambda), column(value));
+    let line = |value| vec![named(args.attack.objective.name(), value)];
     curves.push(
         Figure::lines(
             "success",
@@ -155,6 +179,18 @@ pub(super) fn report(
         .with_horizontal("perfect attack", 1.0)
         .with_horizontal("no attack", 0.0),
     );
+    curves.push(Figure::lines(
+        "nll",
+        "The target's likelihood under the attacked posterior",
+        lambda(),
+        Axis::linear("mean −log p(xᵗ|z), nats"),
+        vec![
+            named("attack", |a| a.nll_target),
+            named("no attack", |a| a.nll_target_no_attack),
+            named("random noise of equal norm", |a| a.nll_target_random),
+            named("perfect attack", |a| a.nll_target_perfect),
+        ],
+    )?);
     curves.push(Figure::lines(
         "norm",
         "Distortion against penalty",
@@ -169,10 +205,31 @@ pub(super) fn report(
         Axis::log10("mean Δ"),
         line(|a| a.delta),
     )?);
-    let names = ["λ", "success", "‖d‖₂", "Δ", "−log p(xᵗ|z*)"];
-    let mut table = Table::new("by-lambda", "Means over the pairs", &names);
+    let names = [
+        "λ",
+        "success",
+        "‖d‖₂",
+        "Δ",
+        "−log p(xᵗ|z*)",
+        "no attack",
+        "random",
+        "perfect",
+    ];
+    let mut table = Table::new("by-lambda", "Means over the pairs", &names).with_caption(
+        "The last three columns are −log p(xᵗ|z) without attack, after random noise of the \
+         attack's norm, and for the target itself.",
+    );
     for a in &summary.by_lambda {
-        let row = [a.lambda, a.success, a.norm_l2, a.delta, a.nll_target];
+        let row = [
+            a.lambda,
+            a.success,
+            a.norm_l2,
+            a.delta,
+            a.nll_target,
+            a.nll_target_no_attack,
+            a.nll_target_random,
+            a.nll_target_perfect,
+        ];
         table.push_row(row.map(Cell::from).to_vec())?;
     }
     curves.push(table);
@@ -186,14 +243,21 @@ pub(super) fn short_table(summary: &AttackSummary) -> Vec<String> {
     let all = &summary.by_lambda;
     let shown = LINES.min(all.len());
     let mut lines = vec![format!(
-        "{:>10} {:>9} {:>9} {:>12} {:>16}",
-        "lambda", "success", "‖d‖", "Δ", "−log p(xᵗ|z*)"
+        "{:>10} {:>9} {:>9} {:>12} {:>14} {:>10} {:>10} {:>10}",
+        "lambda", "success", "‖d‖", "Δ", "−log p(xᵗ|z*)", "no attack", "random", "perfect"
     )];
     for i in 0..shown {
         let a = &all[i * (all.len() - 1) / (shown - 1).max(1)];
         lines.push(format!(
-            "{:>10.2e} {:>9.3} {:>9.3} {:>12.4e} {:>16.3}",
-            a.lambda, a.success, a.norm_l2, a.delta, a.nll_target
+            "{:>10.2e} {:>9.3} {:>9.3} {:>12.4e} {:>14.3} {:>10.3} {:>10.3} {:>10.3}",
+            a.lambda,
+            a.success,
+            a.norm_l2,
+            a.delta,
+            a.nll_target,
+            a.nll_target_no_attack,
+            a.nll_target_random,
+            a.nll_target_perfect
         ));
     }
     lines

@@ -1,6 +1,7 @@
 //! The program's commands, one file each, and what several of them share.
 
 pub mod attack;
+pub mod attack_options;
 mod attack_report;
 pub mod audit;
 pub mod data;

@@ -12,17 +12,17 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use vaegis_attacks::record::{AttackRecord, describe};
-use vaegis_attacks::reference::random_of_equal_norm;
+use vaegis_attacks::record::AttackRecord;
+use vaegis_attacks::reference::describe_random;
 use vaegis_attacks::sweep::{Sweep, SweepRows};
-use vaegis_attacks::{AttackOutcome, Layers, Objective};
+use vaegis_attacks::{Layers, Objective};
 use vaegis_eval::decomposition::{LatentDecomposition, decomposition};
 use vaegis_eval::denoise::{Denoising, denoising};
 use vaegis_eval::disentangle::{Mig, encode, mig};
 use vaegis_eval::elbo::{LayeredElbo, layered_elbo};
 use vaegis_eval::latent::{distortion, usage_of_layer};
 use vaegis_nn::LatentModel;
-use vaegis_tensor::{Kind, Noise, Tensor};
+use vaegis_tensor::Noise;
 
 /// Raised when the numbers of a stage change without a setting that shows it.
 const FORMAT: u32 = 1;
@@ -339,17 +339,8 @@ impl Bench<'_> {
             .run_resumable(model, &rows, &noise, &folder, report)
             .with_context(|| what.clone())?;
         let (random, _) = stage(&folder.join("random.json"), &(FORMAT, &id), || {
-            let outcome = outcome(&records, &distortions);
-            let random = random_of_equal_norm(&outcome, &rows.rows, &noise);
-            let described = describe(
-                model,
-                &sweep.attack,
-                &rows.rows,
-                &rows.pairs,
-                &random,
-                sweep.samples.max(1),
-                &noise,
-            );
+            let attacked = (&records[..], &distortions);
+            let described = describe_random(model, &sweep, &rows, attacked, &noise);
             Ok(described.iter().map(|r| r.nll_target).collect())
         })?;
         Ok(Attacked { records, random })
@@ -377,23 +368,5 @@ impl Bench<'_> {
             self.progress.advance(measure.units(), &what);
         }
         Ok(value)
-    }
-}
-
-/// The outcome that these records describe.
-fn outcome(records: &[AttackRecord], distortions: &Tensor) -> AttackOutcome {
-    let all = |pick: fn(&AttackRecord) -> f64| records.iter().map(pick).collect();
-    let counts = |pick: fn(&AttackRecord) -> usize| records.iter().map(pick).collect();
-    AttackOutcome {
-        distortion: distortions.to_kind(Kind::Double),
-        objective: all(|r| r.delta),
-        divergence: all(|r| r.divergence),
-        divergence_clean: all(|r| r.divergence_clean),
-        norm_l2: all(|r| r.norm_l2),
-        norm_linf: all(|r| r.norm_linf),
-        iterations: counts(|r| r.iterations),
-        evaluations: counts(|r| r.evaluations),
-        status: records.iter().map(|r| r.status).collect(),
-        restart: counts(|r| r.restart),
     }
 }
