@@ -48,7 +48,16 @@ pub fn summary_markdown(report: &Report) -> String {
                 let _ = writeln!(out, "## {}\n", escape_markdown(&section.title));
             }
             let _ = writeln!(out, "### {}\n", escape_markdown(&table.title));
-            let _ = writeln!(out, "{}", table.to_markdown());
+            let _ = if table.only_in_files {
+                writeln!(
+                    out,
+                    "{} rows, in data/{}.csv.\n",
+                    table.rows.len(),
+                    table.id
+                )
+            } else {
+                writeln!(out, "{}", table.to_markdown())
+            };
             if !table.caption.is_empty() {
                 let _ = writeln!(out, "{}\n", escape_markdown(&table.caption));
             }

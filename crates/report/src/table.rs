@@ -136,6 +136,9 @@ pub struct Table {
     pub columns: Vec<String>,
     /// The entries, each row as long as `columns`.
     pub rows: Vec<Vec<Cell>>,
+    /// Whether the rows stand in the files alone, and the page only points there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_in_files: bool,
 }
 
 impl Table {
@@ -148,6 +151,7 @@ impl Table {
             caption: String::new(),
             columns: columns.iter().map(|&name| name.to_owned()).collect(),
             rows: Vec::new(),
+            only_in_files: false,
         }
     }
 
@@ -155,6 +159,13 @@ impl Table {
     #[must_use]
     pub fn with_caption(mut self, caption: &str) -> Self {
         caption.clone_into(&mut self.caption);
+        self
+    }
+
+    /// Leaves the rows to the CSV and JSON files, for tables too long to read.
+    #[must_use]
+    pub fn for_files(mut self) -> Self {
+        self.only_in_files = true;
         self
     }
 

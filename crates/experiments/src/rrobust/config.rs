@@ -54,8 +54,8 @@ pub struct SetConfig {
     pub train: TrainConfig,
     /// Radius r in reconstruction space of the figures.
     pub r: f64,
-    /// Another radius at which margins are estimated, if any.
-    pub other_r: Option<f64>,
+    /// Other radii at which margins are estimated, in ascending order.
+    pub other_r: Vec<f64>,
     /// Offsets on σ at β = 1, besides none.
     pub taus: Vec<f64>,
 }
@@ -125,13 +125,13 @@ fn sets(epochs: [u64; 3]) -> Vec<SetConfig> {
         likelihood: LikelihoodKind::Bernoulli,
         train: training(epochs[0]),
         r: 4.0,
-        other_r: Some(2.0),
+        other_r: vec![2.0, 3.0, 8.0],
         taus: vec![0.1, 0.5, 1.0],
     };
     let fashion = SetConfig {
         name: "fashion-mnist".to_owned(),
         train: training(epochs[1]),
-        other_r: None,
+        other_r: Vec::new(),
         // The scatter's one network with an offset; the ablation of τ is MNIST's alone.
         taus: vec![0.5],
         ..mnist.clone()

@@ -1,6 +1,7 @@
 //! What is measured on one network, each kind as a stage that is computed once
 //! and shared by all figures.
 
+use super::at_bounds::{self, AtBounds};
 use super::config::{ChapterConfig, SetConfig, Setting};
 use crate::RunCtx;
 use crate::images::Images;
@@ -39,8 +40,12 @@ pub(super) enum Measure {
     Bounds,
     /// Adversarial margins at the data set's r.
     Margins,
+    /// Adversarial margins of the mean alone (V1).
+    MeanMargins,
     /// Adversarial margins at the other r.
     OtherMargins,
+    /// Attacks at the bounds, and linear regions; needs the bounds.
+    AtBounds,
     /// Probabilities and margins along fixed directions.
     Rays,
     /// Damage per channel.
@@ -59,8 +64,8 @@ impl Measure {
         match self {
             Self::Quality | Self::Acceptance | Self::InputNoise => 1.0,
             Self::Bounds => 2.0,
-            Self::Margins | Self::OtherMargins => 8.0,
-            Self::Rays | Self::Channels => 4.0,
+            Self::Margins | Self::MeanMargins | Self::OtherMargins => 8.0,
+            Self::Rays | Self::Channels | Self::AtBounds => 4.0,
             Self::Damage => 6.0,
         }
     }
@@ -133,8 +138,12 @@ pub(super) struct Network {
     pub bounds: Vec<InputBounds>,
     /// See [`Measure::Margins`].
     pub margins: Vec<InputMargin>,
-    /// See [`Measure::OtherMargins`].
-    pub other_margins: Vec<InputMargin>,
+    /// See [`Measure::MeanMargins`].
+    pub mean_margins: Vec<InputMargin>,
+    /// See [`Measure::OtherMargins`]: per r, per image.
+    pub other_margins: Vec<Vec<InputMargin>>,
+    /// See [`Measure::AtBounds`].
+    pub at_bounds: Option<AtBounds>,
     /// See [`Measure::Rays`].
     pub rays: Option<Rays>,
     /// See [`Measure::Channels`].
@@ -211,7 +220,9 @@ impl Bench<'_> {
             quality: None,
             bounds: Vec::new(),
             margins: Vec::new(),
+            mean_margins: Vec::new(),
             other_margins: Vec::new(),
+            at_bounds: None,
             rays: None,
             channels: None,
             damage: Vec::new(),
@@ -240,17 +251,28 @@ impl Bench<'_> {
                 }
                 Measure::Margins => {
                     let options = self.margin_options(self.set.r);
-                    network.margins = run.stage("margins", &(options, options.attack()), || {
-                        Ok(margins(model, &x, &options, &noise("margins"), |_, _| ())?)
-                    })?;
+                    network.margins = run.margins(model, &x, &options)?;
+                }
+                Measure::MeanMargins => {
+                    let options = MarginOptions {
+                        variant: Variant::MeanOnly,
+                        ..self.margin_options(self.set.r)
+                    };
+                    network.mean_margins = run.margins(model, &x, &options)?;
                 }
                 Measure::OtherMargins => {
-                    let Some(r) = self.set.other_r else { continue };
-                    let options = self.margin_options(r);
+                    let at = |&r: &f64| run.margins(model, &x, &self.margin_options(r));
                     network.other_margins =
-                        run.stage("margins", &(options, options.attack()), || {
-                            Ok(margins(model, &x, &options, &noise("margins"), |_, _| ())?)
-                        })?;
+                        self.set.other_r.iter().map(at).collect::<Result<_>>()?;
+                }
+                Measure::AtBounds => {
+                    let options = self.margin_options(self.set.r);
+                    let bounds = &network.bounds;
+                    let key = (options, options.attack(), bounds);
+                    let at = run.stage("at-bounds", &key, || {
+                        at_bounds::measure(model, &x, bounds, &options, &noise("at-bounds"))
+                    })?;
+                    network.at_bounds = Some(at);
                 }
                 Measure::Rays => {
                     let options = self.margin_options(self.set.r);
@@ -383,6 +405,19 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Margins of the measured images.
+    fn margins(
+        &self,
+        model: &dyn LatentModel,
+        x: &Tensor,
+        options: &MarginOptions,
+    ) -> Result<Vec<InputMargin>> {
+        let noise = self.stages.bench.noise(self.stages.seed, "margins");
+        self.stage("margins", &(options, options.attack()), || {
+            Ok(margins(model, x, options, &noise, |_, _| ())?)
+        })
+    }
+
     /// Reads or makes one measurement and counts it. Measurements with other
     /// options lie beside each other.
     fn stage<T: Serialize + DeserializeOwned>(

@@ -6,6 +6,7 @@
 //! judges what it asked for. Figures 6.2, 6.3 and E.1 of the thesis are sketches;
 //! here they are computed for a linear example and need no network.
 
+mod at_bounds;
 mod config;
 mod figures;
 mod measure;

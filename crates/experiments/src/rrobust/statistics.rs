@@ -28,14 +28,16 @@ pub(super) fn mean_margin(network: &Network) -> f64 {
     mean(values(&network.margins))
 }
 
-/// Mean adversarial margin at the other r.
-pub(super) fn mean_other_margin(network: &Network) -> f64 {
-    mean(values(&network.other_margins))
+/// Mean adversarial margin at the other r of this number.
+pub(super) fn mean_other_margin(network: &Network, which: usize) -> f64 {
+    let margins = network.other_margins.get(which);
+    margins.map_or(f64::NAN, |m| mean(values(m)))
 }
 
-/// Mean p₀ at the other r.
-pub(super) fn mean_other_p0(network: &Network) -> f64 {
-    mean(network.other_margins.iter().map(|m| m.p0.value()))
+/// Mean p₀ at the other r of this number.
+pub(super) fn mean_other_p0(network: &Network, which: usize) -> f64 {
+    let margins = network.other_margins.get(which);
+    margins.map_or(f64::NAN, |all| mean(all.iter().map(|m| m.p0.value())))
 }
 
 /// Share of images whose margin has this status.

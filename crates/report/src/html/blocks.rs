@@ -106,6 +106,15 @@ fn push_table(page: &mut String, table: &Table, numbers: &mut Numbers) {
     let (id, title) = (escape(&table.id), escape(&table.title));
     let _ = writeln!(page, "<figure class=\"wide\" id=\"{id}\">");
     heading(page, "Table", numbers.tables, &table.title);
+    let links = [
+        ("CSV", format!("data/{}.csv", table.id)),
+        ("JSON", format!("data/{}.json", table.id)),
+    ];
+    if table.only_in_files {
+        let notes = vec![format!("{} rows, in the files.", table.rows.len())];
+        ending(page, &table.caption, &notes, &links);
+        return;
+    }
     let _ = writeln!(
         page,
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{title}\">\n<table>\n\
@@ -138,10 +147,6 @@ fn push_table(page: &mut String, table: &Table, numbers: &mut Numbers) {
     } else {
         vec![]
     };
-    let links = [
-        ("CSV", format!("data/{}.csv", table.id)),
-        ("JSON", format!("data/{}.json", table.id)),
-    ];
     ending(page, &table.caption, &notes, &links);
 }
 

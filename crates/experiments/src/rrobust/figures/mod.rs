@@ -8,6 +8,7 @@ mod rays;
 mod scatter;
 mod table;
 mod trends;
+mod worth;
 
 use super::measure::Measure;
 use super::study::{Networks, Request, Study};
@@ -47,6 +48,8 @@ const SCATTER: &[Measure] = &[
     Measure::Quality,
     Measure::Bounds,
     Measure::Margins,
+    Measure::MeanMargins,
+    Measure::AtBounds,
     Measure::Rays,
     Measure::Damage,
 ];

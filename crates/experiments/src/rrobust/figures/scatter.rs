@@ -2,6 +2,7 @@
 //! the degradation under attack.
 
 use super::table::degradation_norms;
+use super::worth;
 use crate::claims::{never, over_seeds};
 use crate::page::{Page, block_id};
 use crate::rrobust::measure::Network;
@@ -51,6 +52,7 @@ pub(super) fn bound_against_margin(study: &Study<'_>, id: &str, page: &mut Page)
         }
         page.section.push(random_scatter(set, id)?);
         page.section.push(networks(set, id)?);
+        worth::show(set, set.config.r, id, page)?;
         judge(study, set, id, &name, page);
     }
     page.section.push(summary(study, id)?);

@@ -5,7 +5,7 @@ use super::table::{beside_reference, quality};
 use crate::page::{Page, block_id};
 use crate::rrobust::config::Setting;
 use crate::rrobust::measure::{Network, Spread};
-use crate::rrobust::plots::{against_beta, curves, setting_table};
+use crate::rrobust::plots::{Statistic, against_beta, curves, setting_table};
 use crate::rrobust::reference::REPRODUCED;
 use crate::rrobust::statistics::{
     attacked_likelihood, distortion, jacobian, mean, mean_margin, mean_other_margin, mean_other_p0,
@@ -66,34 +66,48 @@ pub(super) fn noise_curve(
     )
 }
 
-/// Margins at another r, where the order may reverse.
+/// Margins at other r, where the order may reverse.
 fn at_other_r(set: &Set, settings: &[Setting], id: &str) -> Result<Option<Table>> {
-    let Some(r) = set.config.other_r else {
+    let all = &set.config.other_r;
+    if all.is_empty() {
         return Ok(None);
-    };
+    }
     let reference = |n: &Network| {
         let row = REPRODUCED.iter().find(|row| row.label == n.setting.label());
-        let known = row
-            .and_then(|row| row.margin_at_2)
-            .filter(|_| set.images.is_real && r == 2.0);
-        known.unwrap_or(f64::NAN)
+        let known = row.and_then(|row| row.margin_at_2);
+        known
+            .filter(|_| set.images.is_real && all.contains(&2.0))
+            .unwrap_or(f64::NAN)
     };
+    let own = format!("R at r = {}", set.config.r);
+    let margins: Vec<_> = (0..all.len())
+        .map(|which| move |n: &Network| mean_other_margin(n, which))
+        .collect();
+    let shares: Vec<_> = (0..all.len())
+        .map(|which| move |n: &Network| mean_other_p0(n, which))
+        .collect();
+    let names: Vec<[String; 2]> = all
+        .iter()
+        .map(|r| [format!("R at r = {r}"), format!("p₀ at r = {r}")])
+        .collect();
+    let mut columns: Vec<Statistic<'_>> = vec![(&own, &mean_margin)];
+    for (which, [margin, share]) in names.iter().enumerate() {
+        columns.push((margin, &margins[which]));
+        columns.push((share, &shares[which]));
+    }
+    columns.push(("r_min", &r_min));
+    columns.push(("‖x − g(μ(x))‖", &distortion));
+    columns.push(("reference R at r = 2", &reference));
     let table = setting_table(
         set,
         settings,
         (
             &block_id(id, &["other-r"]),
-            &format!("Margins at r = {r} and r = {}", set.config.r),
+            "Margins at other r",
             "At a small r, the smallest usable radius of wide posteriors exceeds r and the order \
              may reverse. Reference: the independent reproduction at r = 2.",
         ),
-        &[
-            (&format!("R at r = {}", set.config.r), &mean_margin),
-            (&format!("R at r = {r}"), &mean_other_margin),
-            (&format!("p₀ at r = {r}"), &mean_other_p0),
-            ("r_min", &r_min),
-            ("reference R", &reference),
-        ],
+        &columns,
     )?;
     Ok(Some(table))
 }

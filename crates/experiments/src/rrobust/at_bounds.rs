@@ -1,0 +1,64 @@
+//! What a bound is worth on one network: attacks exactly at it, and the linear region around each
+//! image, in which it would hold.
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+use vaegis_attacks::Variant;
+use vaegis_eval::bounds::InputBounds;
+use vaegis_eval::cell::cells;
+use vaegis_eval::margin::{FailingShare, MarginOptions, shares_at};
+use vaegis_nn::LatentModel;
+use vaegis_tensor::{Noise, Tensor};
+use vaegis_theory::margin::MarginBounds;
+
+/// The shares within r that attacks leave at the bounds (plug-in p₀), and how far a bound on the
+/// linearized encoder can reach. A bound that is infinite is attacked at the cap of margins.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct AtBounds {
+    /// At B_F, mean and scale attacked (V2), as the sources' algorithm does.
+    pub frobenius_both: Vec<FailingShare>,
+    /// At B_F, the mean alone attacked (V1), of which theorem 6.1 speaks.
+    pub frobenius_mean: Vec<FailingShare>,
+    /// At B_M, V1.
+    pub mahalanobis_mean: Vec<FailingShare>,
+    /// ρ_cell: distance to the boundary of the linear region of μ.
+    #[serde(with = "vaegis_core::codec::float::list")]
+    pub cell: Vec<f64>,
+    /// Product of the spectral norms of μ's layers, the global Lipschitz constant of μ.
+    #[serde(with = "vaegis_core::codec::float")]
+    pub norm_product: f64,
+}
+
+/// Attacks every image at its own bounds.
+///
+/// # Shapes
+/// x: `[N, C, H, W]`; bounds: `N`
+pub(super) fn measure(
+    model: &dyn LatentModel,
+    x: &Tensor,
+    bounds: &[InputBounds],
+    options: &MarginOptions,
+    noise: &Noise,
+) -> Result<AtBounds> {
+    let test = |variant, label: &str, bound: fn(&MarginBounds) -> f64| {
+        let at = |b: &InputBounds| bound(&b.plug_in).min(options.cap);
+        let radii: Vec<f64> = bounds.iter().map(at).collect();
+        let options = MarginOptions {
+            variant,
+            ..*options
+        };
+        shares_at(model, x, &radii, &options, &noise.child(label))
+    };
+    let paths = model
+        .network_paths()
+        .context("the networks of this chapter are fully connected")?;
+    let cells = cells(&paths.mean, x)?;
+    Ok(AtBounds {
+        frobenius_both: test(Variant::Both, "both", |b| b.frobenius)?,
+        frobenius_mean: test(Variant::MeanOnly, "mean", |b| b.frobenius)?,
+        mahalanobis_mean: test(Variant::MeanOnly, "mahalanobis", |b| b.mahalanobis)?,
+        cell: cells.iter().map(|cell| cell.radius).collect(),
+        norm_product: paths.mean.lipschitz(),
+    })
+}
