@@ -5,12 +5,13 @@ use crate::claims::over_seeds;
 use crate::page::{Page, block_id};
 use crate::seatbelt::ChapterConfig;
 use crate::seatbelt::bench::{
-    Bench, Family, Measured, Setting, jobs, progress, rise, smaller, values,
+    Bench, Family, Measured, Setting, jobs, per_seed, progress, rise, smaller, values,
 };
 use crate::seatbelt::panels::{Chosen, GridConfig};
 use crate::{RunCtx, Tier};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
+use vaegis_attacks::BoxBounds;
 use vaegis_attacks::grid::draw_pairs;
 use vaegis_core::SeedTree;
 use vaegis_report::{Block, Cell, Table};
@@ -37,7 +38,7 @@ const PUBLISHED: [[f64; 4]; 3] = [
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct AttackPicturesConfig {
-    /// Attacks.
+    /// Attacks in the data's box, and once more in the box of the published panels.
     pub grid: GridConfig,
 }
 
@@ -53,8 +54,24 @@ impl AttackPicturesConfig {
     }
 }
 
-/// The attacks on one model, one per pair.
+impl AttackPicturesConfig {
+    /// The same attacks with attacked inputs in [0, 1] although the data is in [−1, 1], as the
+    /// published panels were made.
+    fn unit_box(&self) -> GridConfig {
+        let mut grid = self.grid.clone();
+        grid.attack.constraint.bounds = BoxBounds::UnitLegacy;
+        grid
+    }
+}
+
+/// The attacks on one model, one per pair, in one box.
 type Attacks = Vec<Chosen>;
+
+/// Both boxes.
+struct Boxes {
+    data: Attacks,
+    unit: Attacks,
+}
 
 /// Draws and judges it.
 pub(super) fn draw(ctx: &RunCtx, id: &str, page: &mut Page) -> Result<()> {
@@ -65,7 +82,12 @@ pub(super) fn draw(ctx: &RunCtx, id: &str, page: &mut Page) -> Result<()> {
     let seed = SeedTree::new(ctx.seed).child("attack-pictures");
     let pairs = draw_pairs(images.test.len(), None, grid.num_pairs, &seed);
     let jobs = jobs(&seeds, &MODELS);
-    let progress = progress(ctx, id, jobs.len() as f64 * (TRAIN_UNITS + ATTACK_UNITS));
+    let progress = progress(
+        ctx,
+        id,
+        jobs.len() as f64 * (TRAIN_UNITS + 2.0 * ATTACK_UNITS),
+    );
+    let unit_box = chapter.attack_pictures.unit_box();
     let bench = Bench {
         ctx,
         nets: &portraits.nets,
@@ -74,7 +96,11 @@ pub(super) fn draw(ctx: &RunCtx, id: &str, page: &mut Page) -> Result<()> {
         train_units: TRAIN_UNITS,
     };
     let all = workers::run(&jobs, ctx.jobs, ctx.threads, |_, &(seed, setting)| {
-        let value = bench.attack_pairs((setting, seed), grid, &pairs, ATTACK_UNITS)?;
+        let attack = |grid| bench.attack_pairs((setting, seed), grid, &pairs, ATTACK_UNITS);
+        let value = Boxes {
+            data: attack(grid)?,
+            unit: attack(&unit_box)?,
+        };
         anyhow::Ok(Measured {
             seed,
             setting,
@@ -87,7 +113,8 @@ pub(super) fn draw(ctx: &RunCtx, id: &str, page: &mut Page) -> Result<()> {
     page.section.push(Block::Text(format!(
         "{} pairs of {title} with {} penalties each; attacked inputs stay in the data's range. \
          The published panels were made in [0, 1] although the data had [−1, 1]: every dark pixel \
-         was lifted to mid-grey before the first step, which is a part of their norms.{}",
+         was lifted to mid-grey before the first step, which is a part of their norms. The second \
+         row of each model and the last panel repeat that.{}",
         pairs.len(),
         grid.num_lambdas,
         if images.is_real {
@@ -101,8 +128,16 @@ pub(super) fn draw(ctx: &RunCtx, id: &str, page: &mut Page) -> Result<()> {
         let panel_id = block_id(id, &[&setting.id()]);
         let title = format!("Latent attack on {title}: {}", setting.label());
         let at = (setting, seed);
-        let panel = bench.panel((&panel_id, &title), at, pairs[0], &measured.value[0])?;
-        page.section.push(panel);
+        let shown = &measured.value.data[0];
+        page.section
+            .push(bench.panel((&panel_id, &title), at, pairs[0], shown)?);
+    }
+    if let Some(first) = all.first() {
+        let (at, shown) = ((first.setting, first.seed), &first.value.unit[0]);
+        let title = format!("The same in the box [0, 1]: {}", first.setting.label());
+        let panel_id = block_id(id, &[&first.setting.id(), "unit-box"]);
+        page.section
+            .push(bench.panel((&panel_id, &title), at, pairs[0], shown)?);
     }
     let num_pixels = images.shape().iter().product::<i64>() as f64;
     let statistics = Statistics {
@@ -116,7 +151,7 @@ pub(super) fn draw(ctx: &RunCtx, id: &str, page: &mut Page) -> Result<()> {
 
 /// Numbers of the attacks on each model.
 struct Statistics<'a> {
-    all: &'a [Measured<Attacks>],
+    all: &'a [Measured<Boxes>],
     num_pixels: f64,
 }
 
@@ -148,23 +183,26 @@ impl Statistics<'_> {
              Success: share of the way to the target's own likelihood.",
         );
         for (setting, published) in MODELS.into_iter().zip(PUBLISHED) {
-            let over = |statistic: &dyn Fn(&Attacks) -> f64| {
-                let e = over_seeds(&values(self.all, setting, statistic));
-                Cell::from((e.value, e.lower, e.upper))
-            };
-            let mean = |statistic: fn(&Chosen) -> f64| {
-                over(&move |a: &Attacks| a.iter().map(statistic).sum::<f64>() / a.len() as f64)
-            };
-            table.push_row(vec![
-                setting.label().into(),
-                "ours".into(),
-                over(&|a| self.error(a, clean)),
-                over(&|a| self.error(a, to_target)),
-                over(&|a| self.error(a, to_original)),
-                mean(|c| c.record.norm_l2),
-                mean(|c| c.record.norm_l2 / c.record.input_to_target),
-                mean(|c| c.record.success()),
-            ])?;
+            type Pick = fn(&Boxes) -> &Attacks;
+            let boxes: [(&str, Pick); 2] =
+                [("ours", |b| &b.data), ("ours, box [0, 1]", |b| &b.unit)];
+            for (whose, attacks) in boxes {
+                let over = |statistic: &dyn Fn(&Attacks) -> f64| {
+                    let e = over_seeds(&values(self.all, setting, |b| statistic(attacks(b))));
+                    Cell::from((e.value, e.lower, e.upper))
+                };
+                let mean = |statistic: fn(&Chosen) -> f64| over(&move |a| average(a, statistic));
+                table.push_row(vec![
+                    setting.label().into(),
+                    whose.into(),
+                    over(&|a| self.error(a, clean)),
+                    over(&|a| self.error(a, to_target)),
+                    over(&|a| self.error(a, to_original)),
+                    mean(norm),
+                    mean(|c| c.record.norm_l2 / c.record.input_to_target),
+                    mean(|c| c.record.success()),
+                ])?;
+            }
             let [clean, target, original, norm] = published;
             table.push_row(vec![
                 setting.label().into(),
@@ -185,7 +223,7 @@ impl Statistics<'_> {
         let others = (0..MODELS.len()).filter(|&other| other != model);
         let gaps = others.map(|other| {
             let pair = (MODELS[model], MODELS[other]);
-            rise(self.all, pair, |a| self.error(a, distance))
+            rise(self.all, pair, |b| self.error(&b.data, distance))
         });
         gaps.reduce(|a, b| smaller(&a, &b)).unwrap_or_default()
     }
@@ -220,7 +258,28 @@ impl Statistics<'_> {
                 "mean squared error of the nearest other model minus its own",
             );
         }
+        page.claim_above(
+            (
+                &format!("{id}-unit-box"),
+                "keeping the attacked inputs in [0, 1] makes the distortions of the VAE larger",
+                "specification §2.2: the published panels' box on data from −1 to 1",
+            ),
+            &per_seed(self.all, MODELS[0], |b| {
+                average(&b.unit, norm) - average(&b.data, norm)
+            }),
+            0.0,
+            "mean ‖d‖ in the box [0, 1] minus that in the data's box",
+        );
     }
+}
+
+/// Mean over the pairs.
+fn average(attacks: &Attacks, statistic: fn(&Chosen) -> f64) -> f64 {
+    attacks.iter().map(statistic).sum::<f64>() / attacks.len() as f64
+}
+
+fn norm(chosen: &Chosen) -> f64 {
+    chosen.record.norm_l2
 }
 
 fn clean(chosen: &Chosen) -> f64 {

@@ -3,7 +3,7 @@
 use crate::RunCtx;
 use crate::claims::smallest;
 use crate::page::{Page, block_id};
-use crate::seatbelt::grid::plots::{BAND, against_beta, interval};
+use crate::seatbelt::grid::plots::{BAND, against_beta, attack_table, interval};
 use crate::seatbelt::grid::reference::{STATED_DELTA_FACTOR, STATED_NLL_FACTOR};
 use crate::seatbelt::grid::statistics::{Values, attacked};
 use crate::seatbelt::grid::{AttackKind, Group, Measure, Models, Request, Set, Study};
@@ -56,6 +56,17 @@ pub(super) fn draw(ctx: &RunCtx, id: &str, page: &mut Page) -> Result<()> {
                 &curves,
             )?);
         }
+        let groups: Vec<Group> = rows.iter().map(|row| row.1).collect();
+        page.section.push(attack_table(
+            set,
+            &groups,
+            KIND,
+            (
+                &set.id(id, &["references"]),
+                "The attacks and their references",
+            ),
+            &[],
+        )?);
         judge(set, &rows, id, page);
     }
     Ok(())

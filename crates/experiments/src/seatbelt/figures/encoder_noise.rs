@@ -1,5 +1,6 @@
 //! Encoder noise, likelihood and ELBO against β.
 
+use super::quality::second_rise;
 use crate::claims::over_seeds;
 use crate::images::Images;
 use crate::page::{Page, block_id};
@@ -363,6 +364,28 @@ fn judge(all: &[Measured<Encoded>], latent: i64, id: &str, page: &mut Page) {
                 &format!("{name} at β = 1 minus that at β = 10, nats"),
             );
         }
+    }
+    for (name, of) in FAMILIES {
+        let curves = family(of).map(|s| per_seed(all, s, |e| e.quality.elbo()));
+        let falls = curves[0].iter().enumerate().map(|(i, &(seed, _))| {
+            let values = curves.each_ref().map(|curve| curve[i].1);
+            (seed, -second_rise(&values))
+        });
+        page.claim_above(
+            (
+                &format!(
+                    "{id}-elbo-falls-over-{}",
+                    name.replace('β', "b").to_lowercase()
+                ),
+                &format!(
+                    "the ELBO of the {name} falls over β = 1, 4, 10, with at most one exception"
+                ),
+                "thesis figure 5.3; paper figure 2 (SB-38)",
+            ),
+            &falls.collect::<Vec<_>>(),
+            0.0,
+            "minus the second largest rise between neighbouring β in nats",
+        );
     }
     page.claim_above(
         (

@@ -71,6 +71,8 @@ fn table(set: &Set, depth: usize, id: &str) -> Result<Table> {
     let [free_bottom, free_top, free_all] = KINDS.map(|kind| at(kind, true));
     let none = attacked(AttackKind::Kl, |r| r.nll_target_no_attack);
     let none = |g, b, s| set.average(g, b, s, &none);
+    let perfect = attacked(AttackKind::Kl, |r| r.nll_target_perfect);
+    let perfect = |g, b, s| set.average(g, b, s, &perfect);
     let unit = |layer: usize| {
         move |g, b, s| {
             let active = |n: &Node| n.quality.as_ref()?.active.get(layer).map(|&a| a as f64);
@@ -78,7 +80,7 @@ fn table(set: &Set, depth: usize, id: &str) -> Result<Table> {
         }
     };
     let (active_bottom, active_top) = (unit(0), unit(depth - 1));
-    let columns: [Column<'_>; 9] = [
+    let columns: [Column<'_>; 10] = [
         ("bottom layer", &bottom),
         ("top layer", &top),
         ("all layers", &all),
@@ -86,6 +88,7 @@ fn table(set: &Set, depth: usize, id: &str) -> Result<Table> {
         ("top, λ ≤ 2⁻¹⁰", &free_top),
         ("all, λ ≤ 2⁻¹⁰", &free_all),
         ("no attack", &none),
+        ("perfect attack", &perfect),
         ("active units, bottom", &active_bottom),
         ("active units, top", &active_top),
     ];

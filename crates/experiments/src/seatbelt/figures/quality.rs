@@ -1,13 +1,19 @@
-//! Figure 5.7: the bound at β = 1 of β-TCVAEs and of Seatbelt-VAEs against β.
+//! Figure 5.7: the bound at β = 1 of β-TCVAEs and of Seatbelt-VAEs against β, and portraits at a
+//! large β.
 
+use super::encoder_noise::TRAIN_UNITS;
 use crate::RunCtx;
 use crate::claims::smallest;
-use crate::page::Page;
+use crate::page::{Page, block_id};
+use crate::pictures::{in_unit_range, picture_row};
+use crate::seatbelt::ChapterConfig;
+use crate::seatbelt::bench::{self, Bench, Family};
 use crate::seatbelt::grid::plots::{BAND, Column, against_beta, model_table, of_models};
 use crate::seatbelt::grid::reference;
 use crate::seatbelt::grid::{Group, Measure, Models, Node, Request, Set, Study};
 use anyhow::Result;
 use vaegis_report::{Axis, ImageGrid, Table};
+use vaegis_tensor::{Tensor, no_grad, workers};
 
 /// Images in the grid of reconstructions.
 const SHOWN: usize = 8;
@@ -43,7 +49,60 @@ pub(super) fn draw(ctx: &RunCtx, id: &str, page: &mut Page) -> Result<()> {
         page.section.push(pictures(ctx, &study, set, id)?);
         judge(set, id, page)?;
     }
+    let portraits = portraits(ctx, id, page)?;
+    page.section.push(portraits);
     Ok(())
+}
+
+/// The sources' portraits: both families at β = 20.
+const PORTRAITS: [bench::Setting; 2] = [
+    bench::Setting::new(Family::BetaTcvae, 20.0),
+    bench::Setting::new(Family::Seatbelt(4), 20.0),
+];
+
+/// Portraits with the reconstructions of one model of each kind.
+fn portraits(ctx: &RunCtx, id: &str, page: &mut Page) -> Result<ImageGrid> {
+    let config = ChapterConfig::at(ctx.tier).portraits;
+    let images = config.open(ctx)?;
+    let seed = ctx.seeds(1)[0];
+    let units = PORTRAITS.len() as f64 * TRAIN_UNITS;
+    let progress = bench::progress(ctx, &format!("{id}, portraits"), units);
+    let bench = Bench {
+        ctx,
+        nets: &config.nets,
+        images: &images,
+        progress: &progress,
+        train_units: TRAIN_UNITS,
+    };
+    let rows = workers::run(&PORTRAITS, ctx.jobs, ctx.threads, |_, &setting| {
+        let model = bench.model(setting, seed)?.model;
+        let x = images.first_test_images(SHOWN, ctx)?;
+        let of = |x: &Tensor| picture_row(&in_unit_range(&*model, x));
+        anyhow::Ok((of(&x)?, of(&no_grad(|| model.reconstruct(&x)))?))
+    })?;
+    progress.finish();
+    page.used(images.provenance());
+    let title = images.test.spec().origin.clone();
+    let columns: Vec<String> = (0..SHOWN.min(images.test.len()))
+        .map(|p| format!("test {p}"))
+        .collect();
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let mut grid = ImageGrid::new(
+        &block_id(id, &["portraits"]),
+        &format!("Reconstructions at β = 20, {title}"),
+        &columns,
+    )
+    .with_caption(&format!(
+        "Mean reconstructions g(μ(x)), seed {seed}, as panel (c) of the sources, whose portraits \
+         are CelebA."
+    ));
+    for (k, (setting, (original, row))) in PORTRAITS.iter().zip(rows).enumerate() {
+        if k == 0 {
+            grid.push_row("original", original)?;
+        }
+        grid.push_row(&setting.label(), row)?;
+    }
+    Ok(grid)
 }
 
 /// Originals with the reconstructions of one model of each kind, at the smallest and the largest β.
@@ -142,7 +201,7 @@ fn table(set: &Set, groups: &[Group], id: &str) -> Result<Table> {
 }
 
 /// The second largest rise between neighbouring weights: above 0 if two rise.
-fn second_rise(values: &[f64]) -> f64 {
+pub(super) fn second_rise(values: &[f64]) -> f64 {
     let mut rises: Vec<f64> = values.windows(2).map(|w| w[1] - w[0]).collect();
     rises.sort_by(|a, b| b.total_cmp(a));
     rises.get(1).or(rises.first()).copied().unwrap_or(f64::NAN)
