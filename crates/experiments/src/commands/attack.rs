@@ -258,7 +258,7 @@ fn check(args: &AttackArgs) -> Result<()> {
 
 /// Pairs of different test images, of different classes where there are classes.
 fn pairs(test: &dyn Dataset, count: usize, tree: &SeedTree) -> Result<Vec<(usize, usize)>> {
-    let labels = test.batch(&(0..test.len()).collect::<Vec<_>>())?.labels;
+    let labels = test.labels()?;
     let one_class = labels
         .as_ref()
         .is_some_and(|l| l.iter().all(|label| *label == l[0]));

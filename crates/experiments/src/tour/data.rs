@@ -27,7 +27,7 @@ pub(super) fn load(ctx: &RunCtx, config: &TourConfig) -> Result<TourData> {
     };
     let set = Images::open(ctx, &request)?;
     let num = set.test.len();
-    let labels = set.test.batch(&(0..num).collect::<Vec<_>>())?.labels;
+    let labels = set.test.labels()?;
     let seed = SeedTree::new(ctx.seed).child("tour");
     let pairs = draw_pairs(num, labels.as_deref(), config.pairs, &seed);
     let mut images = vaegis_data::permutation(num, &seed.child("images"));
