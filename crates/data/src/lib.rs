@@ -31,7 +31,7 @@ pub use error::DataError;
 pub use limits::Limits;
 pub use open::{default_root, open};
 pub use options::OpenOptions;
-pub use plan::{BatchPlan, permutation};
+pub use plan::{BatchPlan, hold_out, permutation};
 pub use prefetch::Prefetcher;
 pub use preprocess::{Mapped, Step};
 pub use resize::resize_plane;

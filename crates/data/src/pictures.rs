@@ -14,7 +14,7 @@ use crate::decode::{NpyKind, decode_npy, decode_picture};
 use crate::error::DataError;
 use crate::files::{Sources, missing};
 use crate::options::OpenOptions;
-use crate::plan::permutation;
+use crate::plan::hold_out;
 use crate::registry::Entry;
 use crate::resize::resize_bytes;
 use crate::store::ByteStore;
@@ -25,8 +25,6 @@ const OP: &str = "open pictures";
 const DEFAULT_SIDE: usize = 64;
 /// Last training, last validation and last test picture of CelebA's own partition.
 const CELEBA_PARTS: [usize; 3] = [162_770, 182_637, 202_599];
-/// One in so many is for testing where the authors published no split.
-const TEST_PART: usize = 10;
 
 /// How the pictures of a set become items.
 struct Rule {
@@ -148,18 +146,7 @@ fn split_of(name: &str, count: usize, split: Split) -> Vec<usize> {
         };
     }
     // The split is part of the set's definition, so it does not follow the options' seed.
-    let mut test = permutation(count, &SeedTree::new(0).child(name).child("split"));
-    let mut train = test.split_off(count.div_ceil(TEST_PART));
-    match split {
-        Split::Train => {
-            train.sort_unstable();
-            train
-        }
-        Split::Test => {
-            test.sort_unstable();
-            test
-        }
-    }
+    hold_out(count, split, &SeedTree::new(0).child(name).child("split"))
 }
 
 /// The set as `NAME/NAME.npy`, bytes `[N, C, H, W]`.

@@ -3,6 +3,11 @@
 use rand::Rng;
 use vaegis_core::SeedTree;
 
+use crate::dataset::Split;
+
+/// One of so many items is held out by [`hold_out`].
+const TEST_PART: usize = 10;
+
 /// The batches of every epoch, reproducible from a seed node and the epoch's number.
 ///
 /// ```
@@ -84,6 +89,26 @@ pub fn permutation(len: usize, seed: &SeedTree) -> Vec<usize> {
     order
 }
 
+/// The items of one split of data that has none: a random tenth, rounded up, is held out for
+/// testing, fixed forever by the count and the seed node; the rest is for training.
+///
+/// Both parts are in the order of the items, disjoint, and together everything. Fewer than two
+/// items are all for training.
+pub fn hold_out(count: usize, split: Split, seed: &SeedTree) -> Vec<usize> {
+    let held_out = match count {
+        0 | 1 => 0,
+        _ => count.div_ceil(TEST_PART),
+    };
+    let mut test = permutation(count, seed);
+    let train = test.split_off(held_out);
+    let mut chosen = match split {
+        Split::Train => train,
+        Split::Test => test,
+    };
+    chosen.sort_unstable();
+    chosen
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +144,21 @@ mod tests {
             .map(|&c| (f64::from(c) - 1000.0).powi(2) / 1000.0)
             .sum();
         assert!(chi2 < 20.5, "{counts:?}");
+    }
+
+    #[test]
+    fn the_held_out_tenth_and_the_rest_are_everything_once() {
+        let seed = SeedTree::new(3);
+        for (count, expected) in [(0, 0), (1, 0), (2, 1), (10, 1), (11, 2), (1000, 100)] {
+            let [train, test] = [Split::Train, Split::Test].map(|s| hold_out(count, s, &seed));
+            assert_eq!(test.len(), expected, "{count}");
+            assert!(test.is_sorted() && train.is_sorted());
+            let mut all = [train, test].concat();
+            all.sort_unstable();
+            assert_eq!(all, (0..count).collect::<Vec<_>>());
+        }
+        let other = hold_out(1000, Split::Test, &SeedTree::new(4));
+        assert_ne!(hold_out(1000, Split::Test, &seed), other);
     }
 
     /// Derived by tests/golden/permutation.py: a change would silently change every training run.

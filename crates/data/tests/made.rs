@@ -150,29 +150,41 @@ fn arrays_open_and_nan_counts_and_flips_are_named() {
     let dir = tempfile::tempdir().expect("temp folder");
     let path = dir.path().join("own.npz");
     let name = format!("npz:{}", path.display());
-    let open_it = || open(&name, None, Split::Train, &OpenOptions::default());
+    let open_split = |split| open(&name, None, split, &OpenOptions::default());
+    let open_it = || open_split(Split::Train);
+    let items = |split| -> Result<ndarray::Array4<f32>, DataError> {
+        let data = open_split(split)?;
+        let all: Vec<usize> = (0..data.len()).collect();
+        Ok(data.batch(&all).expect("all").x)
+    };
+    let both = || Ok::<_, DataError>((items(Split::Train)?, items(Split::Test)?));
     let mut x = ndarray::Array3::from_shape_fn((4, 2, 3), |(i, j, k)| (i * 6 + j * 3 + k) as f32);
     let y = ndarray::arr1(&[0_i64, 1, 2, 1]);
     write_npz(&path, &x, &y);
     let data = open_it().expect("opens");
-    assert_eq!((data.len(), data.spec().item_shape), (4, [1, 2, 3]));
+    assert_eq!((data.len(), data.spec().item_shape), (3, [1, 2, 3]));
     assert_eq!(
         (data.spec().num_classes, data.spec().value_range),
         (Some(3), (0.0, 23.0))
     );
-    assert_eq!(data.batch(&[3]).expect("in range").x[[0, 0, 1, 2]], 23.0);
+    // One of the four is held out; which one, the seed decides, so both parts are looked at.
+    let right = both().expect("opens");
+    let mut last: Vec<f32> = [&right.0, &right.1]
+        .iter()
+        .flat_map(|x| x.slice(ndarray::s![.., 0, 1, 2]).to_vec())
+        .collect();
+    last.sort_by(f32::total_cmp);
+    assert_eq!(last, [5.0, 11.0, 17.0, 23.0]);
     let good = std::fs::read(&path).expect("reads");
     // Some bytes of an archive carry nothing (times, attributes): whatever still opens must hold
     // the same numbers, and everything else must be an error that names the file.
-    let all: Vec<usize> = (0..4).collect();
-    let right = data.batch(&all).expect("all").x;
     let mut refused = 0;
     for at in 0..good.len() {
         let mut bad = good.clone();
         bad[at] ^= 0x20;
         std::fs::write(&path, &bad).expect("writes");
-        match open_it() {
-            Ok(data) => assert_eq!(data.batch(&all).expect("all").x, right, "byte {at}"),
+        match both() {
+            Ok(found) => assert_eq!(found, right, "byte {at}"),
             Err(e) => {
                 assert!(e.to_string().contains("own.npz"), "byte {at}: {e}");
                 refused += 1;
@@ -225,15 +237,33 @@ fn folders_of_pictures_open_with_classes_and_are_cached() {
         ..OpenOptions::default()
     };
     let data = open(&name, None, Split::Train, &options).expect("opens");
-    assert_eq!((data.len(), data.spec().item_shape), (7, [3, 8, 8]));
-    let batch = data.batch(&[0, 5, 6]).expect("in range");
-    assert_eq!(batch.labels.expect("labels"), [0, 1, 1]);
-    assert_eq!(batch.x[[1, 0, 4, 4]], 200.0 / 255.0);
-    assert_eq!(batch.x[[1, 1, 0, 0]], 40.0 / 255.0);
+    let held_out = open(&name, None, Split::Test, &options).expect("opens");
+    assert_eq!((data.len(), data.spec().item_shape), (6, [3, 8, 8]));
+    assert_eq!((held_out.len(), held_out.spec().item_shape), (1, [3, 8, 8]));
+    let colors = |data: &dyn Dataset| -> Vec<(i64, [u8; 2])> {
+        let batch = data
+            .batch(&(0..data.len()).collect::<Vec<_>>())
+            .expect("all");
+        let byte = |v: f32| (v * 255.0).round() as u8;
+        let color = |i| [byte(batch.x[[i, 0, 4, 4]]), byte(batch.x[[i, 1, 0, 0]])];
+        let labels = batch.labels.expect("labels");
+        labels
+            .iter()
+            .enumerate()
+            .map(|(i, &l)| (l, color(i)))
+            .collect()
+    };
+    let mut all = [colors(&*data), colors(&*held_out)].concat();
+    all.sort_unstable();
+    let cats = (0..3).map(|i| (0, [10, i * 20]));
+    let dogs = (0..3).map(|i| (1, [200, i * 20]));
+    let mut expected: Vec<_> = cats.chain(dogs).chain([(1, [128, 128])]).collect();
+    expected.sort_unstable();
+    assert_eq!(all, expected);
     let again = open(&name, None, Split::Train, &options).expect("from the cache");
     assert_eq!(
-        again.batch(&[6]).expect("in range"),
-        data.batch(&[6]).expect("in range")
+        again.batch(&[5]).expect("in range"),
+        data.batch(&[5]).expect("in range")
     );
     let file = dir.path().join("cat/1.png");
     let whole = std::fs::read(&file).expect("reads");

@@ -313,7 +313,10 @@ pub fn list_text() -> String {
         )
         .expect("invariant: writing to a string");
     }
-    text.push_str("folder:PATH, npz:PATH, npy:PATH open your own pictures and arrays\n");
+    text.push_str(
+        "folder:PATH, npz:PATH, npy:PATH open your own pictures and arrays; a tenth of \
+                   them is held out for testing\n",
+    );
     text
 }
 
@@ -345,8 +348,13 @@ pub fn markdown() -> String {
         .expect(expect);
     }
     text.push_str(
-        "| `folder:PATH` | PNG and JPEG pictures below a folder | chosen | all / none | yours | |\n\
-         | `npz:PATH`, `npy:PATH` | NumPy arrays | `[N, ...]` | all / none | yours | |\n",
+        "| `folder:PATH` | PNG and JPEG pictures below a folder | chosen | 9/10 / 1/10, or its \
+         folders `train` / `test` | yours | |\n\
+         | `npz:PATH`, `npy:PATH` | NumPy arrays | `[N, ...]` | 9/10 / 1/10 | yours | |\n\n\
+         Your own data has no published split, so a random tenth of the items (rounded up, of two \
+         items at least) is held out for testing: always the same one for the same number of \
+         items, never trained on. A folder with the subfolders `train` and `test` keeps to those; \
+         otherwise subfolders are classes.\n",
     );
     for e in REGISTRY {
         write!(text, "\n## {}\n\n{}.\n", e.name, e.citation).expect(expect);
