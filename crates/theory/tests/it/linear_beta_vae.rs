@@ -3,6 +3,7 @@
 use crate::common::{normal_matrix, normals};
 use ndarray::{Array1, Array2, Zip};
 use vaegis_core::seed::SeedTree;
+use vaegis_lbfgsb::{Options, minimize};
 use vaegis_theory::evidence::Evidence;
 use vaegis_theory::linear_beta_vae::LinearBetaVae;
 use vaegis_theory::stats::mean;
@@ -136,41 +137,144 @@ impl Adam {
     }
 }
 
+/// Data variances of the linear β-VAEs that are optimized here; as many latents.
+const VARIANCES: [f64; 4] = [6.0, 3.0, 1.5, 0.8];
+
+/// A linear β-VAE with full matrices: what an optimizer moves.
+struct Parameters {
+    decoder: Array2<f64>,
+    encoder: Array2<f64>,
+    log_variance: Array2<f64>,
+}
+
+impl Parameters {
+    fn random(seed: &SeedTree) -> Self {
+        Self {
+            decoder: normal_matrix(&seed.child("w"), 4, 4) * 0.5,
+            encoder: normal_matrix(&seed.child("b"), 4, 4) * 0.5,
+            log_variance: Array2::zeros((1, 4)),
+        }
+    }
+
+    fn miss(&self) -> Array2<f64> {
+        Array2::eye(4) - self.decoder.dot(&self.encoder)
+    }
+
+    /// The exact expected objective on data N(0, Λ) with unit observation variance, and its
+    /// gradients in the order of the fields.
+    fn objective(&self, beta: f64) -> (f64, [Array2<f64>; 3]) {
+        let Self {
+            decoder,
+            encoder,
+            log_variance,
+        } = self;
+        let spectrum = Array2::from_diag(&Array1::from(VARIANCES.to_vec()));
+        let variance = log_variance.mapv(f64::exp);
+        let miss = self.miss();
+        let weighted = miss.dot(&spectrum);
+        let columns: Vec<f64> = decoder.columns().into_iter().map(|w| w.dot(&w)).collect();
+        let columns = Array2::from_shape_vec((1, 4), columns).expect("four");
+        let objective = 0.5 * (&weighted * &miss).sum()
+            + 0.5 * (&columns * &variance).sum()
+            + 0.5 * beta * (variance.sum() - log_variance.sum() - 4.0)
+            + 0.5 * beta * (encoder.dot(&spectrum) * encoder).sum();
+        let by_decoder = decoder * &variance - weighted.dot(&encoder.t());
+        let by_encoder = encoder.dot(&spectrum) * beta - decoder.t().dot(&weighted);
+        let by_variance = ((&columns + beta) * &variance - beta) * 0.5;
+        (objective, [by_decoder, by_encoder, by_variance])
+    }
+
+    fn to_vec(&self) -> Vec<f64> {
+        let fields = [&self.decoder, &self.encoder, &self.log_variance];
+        fields.into_iter().flatten().copied().collect()
+    }
+
+    fn of(values: &[f64]) -> Self {
+        let matrix = |rows: usize, part: &[f64]| {
+            Array2::from_shape_vec((rows, 4), part.to_vec()).expect("lengths agree")
+        };
+        Self {
+            decoder: matrix(4, &values[..16]),
+            encoder: matrix(4, &values[16..32]),
+            log_variance: matrix(1, &values[32..]),
+        }
+    }
+}
+
+/// V18: L-BFGS from eight random starts ends at the closed form every time.
+#[test]
+fn l_bfgs_from_eight_starts_arrives_at_the_closed_form() {
+    /// Agreement of the objective with its closed form.
+    const OBJECTIVE: f64 = 1e-9;
+    /// Agreement of the minimizer, where the objective is flat.
+    const MINIMIZER: f64 = 1e-7;
+    let options = Options {
+        factr: 0.0,
+        pgtol: 1e-11,
+        max_iterations: 20_000,
+        max_evaluations: 40_000,
+        ..Options::default()
+    };
+    let free = [f64::INFINITY; 36];
+    let minus_free = free.map(|bound| -bound);
+    for beta in [0.5, 2.0] {
+        let vae = LinearBetaVae::new(&VARIANCES, 4, beta, 1.0).expect("valid");
+        let mut want: Vec<f64> = vae.sigma().iter().map(|s| s * s).collect();
+        want.sort_unstable_by(f64::total_cmp);
+        for start in 0..8 {
+            let start = Parameters::random(&SeedTree::new(21).index(start)).to_vec();
+            let evaluate = |values: &[f64], gradient: &mut [f64]| {
+                let (objective, gradients) = Parameters::of(values).objective(beta);
+                let flat = gradients.iter().flatten();
+                gradient.iter_mut().zip(flat).for_each(|(g, v)| *g = *v);
+                objective
+            };
+            let found = minimize(evaluate, &start, &minus_free, &free, &options).expect("runs");
+            assert!(
+                (found.value - vae.objective()).abs() <= OBJECTIVE,
+                "β {beta}: {} for {}",
+                found.value,
+                vae.objective()
+            );
+            let end = Parameters::of(&found.x);
+            let mut variances: Vec<f64> = end.log_variance.iter().map(|s| s.exp()).collect();
+            variances.sort_unstable_by(f64::total_cmp);
+            for (got, want) in variances.iter().zip(&want) {
+                assert!(
+                    (got - want).abs() <= MINIMIZER,
+                    "β {beta} σ²: {got} for {want}"
+                );
+            }
+            let norm = (&end.encoder * &end.encoder).sum().sqrt();
+            let wanted = vae.jacobian_frobenius();
+            assert!(
+                (norm - wanted).abs() <= MINIMIZER,
+                "β {beta} ‖B‖_F: {norm} for {wanted}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_trained_linear_beta_vae_arrives_at_the_closed_form() {
     // Full matrices from random starts, on the exact expected objective.
     const NUM_STEPS: i32 = 6000;
     /// What a trained network may differ by from the closed form.
     const TRAINED: f64 = 0.05;
-    let lambdas = [6.0, 3.0, 1.5, 0.8];
-    let spectrum = Array2::from_diag(&Array1::from(lambdas.to_vec()));
-    let identity = Array2::<f64>::eye(4);
     for (start, beta) in [(0, 0.5), (1, 1.0), (2, 2.0)] {
-        let seed = SeedTree::new(18).index(start);
-        let mut decoder = normal_matrix(&seed.child("w"), 4, 4) * 0.5;
-        let mut encoder = normal_matrix(&seed.child("b"), 4, 4) * 0.5;
-        let mut log_variance = Array2::<f64>::zeros((1, 4));
+        let mut vae = Parameters::random(&SeedTree::new(18).index(start));
         let mut adams = [Adam::new((4, 4)), Adam::new((4, 4)), Adam::new((1, 4))];
         let mut objective = f64::INFINITY;
         for step in 1..=NUM_STEPS {
-            let variance = log_variance.mapv(f64::exp);
-            let miss = &identity - &decoder.dot(&encoder);
-            let weighted = miss.dot(&spectrum);
-            let columns: Vec<f64> = decoder.columns().into_iter().map(|w| w.dot(&w)).collect();
-            let columns = Array2::from_shape_vec((1, 4), columns).expect("four");
-            objective = 0.5 * (&weighted * &miss).sum()
-                + 0.5 * (&columns * &variance).sum()
-                + 0.5 * beta * (variance.sum() - log_variance.sum() - 4.0)
-                + 0.5 * beta * (encoder.dot(&spectrum) * &encoder).sum();
-            let by_decoder = &decoder * &variance - weighted.dot(&encoder.t());
-            let by_encoder = encoder.dot(&spectrum) * beta - decoder.t().dot(&weighted);
-            let by_variance = ((&columns + beta) * &variance - beta) * 0.5;
+            let (value, [by_decoder, by_encoder, by_variance]) = vae.objective(beta);
+            objective = value;
             let lr = 0.02 * (1.0 - f64::from(step) / f64::from(NUM_STEPS + 1));
-            adams[0].step(&mut decoder, &by_decoder, lr, step);
-            adams[1].step(&mut encoder, &by_encoder, lr, step);
-            adams[2].step(&mut log_variance, &by_variance, lr, step);
+            adams[0].step(&mut vae.decoder, &by_decoder, lr, step);
+            adams[1].step(&mut vae.encoder, &by_encoder, lr, step);
+            adams[2].step(&mut vae.log_variance, &by_variance, lr, step);
         }
-        let vae = LinearBetaVae::new(&lambdas, 4, beta, 1.0).expect("valid");
+        let trained = vae;
+        let vae = LinearBetaVae::new(&VARIANCES, 4, beta, 1.0).expect("valid");
         let near = |got: f64, want: f64, what: &str| {
             assert!(
                 (got - want).abs() <= TRAINED * want,
@@ -179,15 +283,20 @@ fn a_trained_linear_beta_vae_arrives_at_the_closed_form() {
         };
         assert!(objective >= vae.objective() - EXACT, "nothing is better");
         near(objective, vae.objective(), "objective");
-        let norm = (&encoder * &encoder).sum().sqrt();
+        let norm = (&trained.encoder * &trained.encoder).sum().sqrt();
         near(norm, vae.jacobian_frobenius(), "‖B‖_F");
-        let miss = &identity - &decoder.dot(&encoder);
+        let miss = trained.miss();
+        let spectrum = Array2::from_diag(&Array1::from(VARIANCES.to_vec()));
         near(
             (miss.dot(&spectrum) * &miss).sum(),
             vae.residual(),
             "residual",
         );
-        let mut sigma: Vec<f64> = log_variance.iter().map(|s| (0.5 * s).exp()).collect();
+        let mut sigma: Vec<f64> = trained
+            .log_variance
+            .iter()
+            .map(|s| (0.5 * s).exp())
+            .collect();
         sigma.sort_unstable_by(f64::total_cmp);
         let mut want = vae.sigma();
         want.sort_unstable_by(f64::total_cmp);

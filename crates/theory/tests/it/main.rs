@@ -12,6 +12,7 @@ mod invariants_of_models;
 mod legacy;
 mod linear_beta_vae;
 mod networks;
+mod nonlinear;
 mod sphere;
 mod tempered;
 mod verification;
