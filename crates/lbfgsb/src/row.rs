@@ -160,7 +160,6 @@ impl Row {
 
     /// Makes the stopping rules act on the objective divided by `unit`.
     pub(crate) fn set_unit(&mut self, unit: f64) {
-        self.options.pgtol *= unit;
         self.unit = unit;
     }
 
@@ -198,7 +197,7 @@ impl Row {
                 if !finite {
                     return Some(Status::NonFinite);
                 }
-                if self.projected_norm() <= self.options.pgtol {
+                if self.is_stationary() {
                     return Some(Status::ConvergedGradient);
                 }
                 if self.options.max_iterations == 0 {
@@ -250,6 +249,11 @@ impl Row {
     fn projected_norm(&self) -> f64 {
         let Problem { lower, upper, .. } = &self.problem;
         kernels::projected_norm(&self.x, &self.gradient, lower, upper)
+    }
+
+    /// Whether the projected gradient, in the objective's own units, is small enough to stop.
+    fn is_stationary(&self) -> bool {
+        self.projected_norm() <= self.options.pgtol * self.unit
     }
 
     fn unless_out_of_evaluations(&self) -> Option<Status> {
@@ -325,7 +329,7 @@ impl Row {
             &mut workspace.y,
         );
         self.iterations += 1;
-        if self.projected_norm() <= self.options.pgtol {
+        if self.is_stationary() {
             return Some(Status::ConvergedGradient);
         }
         let magnitude = previous.abs().max(value.abs()).max(self.unit);

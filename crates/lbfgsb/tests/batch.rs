@@ -225,6 +225,31 @@ fn a_scaled_row_stops_where_its_own_units_say() {
     );
 }
 
+/// The last word on the units counts: they are no factors on each other.
+#[test]
+fn units_told_twice_replace_each_other() {
+    let rows = Rows::new(9, 12);
+    let options = Options::default();
+    let drive = |units: &[f64]| {
+        let told = units.iter().fold(rows.batch(&options), |batch, &unit| {
+            batch.with_units(&[unit; 9]).expect("positive units")
+        });
+        told.run(|numbers, points, values, gradients| {
+            for (i, &row) in numbers.iter().enumerate() {
+                let (x, g) = (
+                    &points[i * 12..(i + 1) * 12],
+                    &mut gradients[i * 12..(i + 1) * 12],
+                );
+                values[i] = evaluate_row(row, x, g);
+            }
+        })
+    };
+    let once = drive(&[1e-2]);
+    assert_eq!(drive(&[1e-2, 1e-2]), once);
+    assert_eq!(drive(&[1e6, 1e-2]), once);
+    assert_ne!(drive(&[1e6]), once, "units decide where these rows stop");
+}
+
 #[test]
 fn units_are_positive_and_one_per_row() {
     let batch = Rows::new(3, 2).batch(&Options::default());
