@@ -2,7 +2,7 @@
 //! fallback of the attack codes that the sources follow.
 
 use super::descent::Descent;
-use super::{Found, positive};
+use super::{Found, positive, within};
 use crate::AttackError;
 use crate::oracle::Oracle;
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,15 @@ impl Default for AdamSearch {
 impl AdamSearch {
     pub(super) fn check(&self) -> Result<(), AttackError> {
         positive("search.steps", self.steps as f64)?;
-        positive("search.learning-rate", self.learning_rate)
+        positive("search.learning-rate", self.learning_rate)?;
+        // At 1 a moment stays at zero and its correction divides by zero.
+        let decay = "a decay from 0 to below 1";
+        within("search.beta1", self.beta1, decay, |b| {
+            (0.0..1.0).contains(&b)
+        })?;
+        within("search.beta2", self.beta2, decay, |b| {
+            (0.0..1.0).contains(&b)
+        })
     }
 
     pub(super) fn run(&self, oracle: &mut Oracle<'_>, start: &Tensor) -> Found {

@@ -2,7 +2,7 @@
 //! where progress stalls (the rule of Auto-PGD, Croce and Hein 2020, section 3).
 
 use super::descent::{Descent, steepest};
-use super::{Found, positive};
+use super::{Found, positive, within};
 use crate::AttackError;
 use crate::oracle::Oracle;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,9 @@ impl Default for Apgd {
 impl Apgd {
     pub(super) fn check(&self) -> Result<(), AttackError> {
         positive("search.steps", self.steps as f64)?;
+        // No step improves less than none or more than all of a period.
+        let share = "a share between 0 and 1";
+        within("search.rho", self.rho, share, |rho| rho > 0.0 && rho < 1.0)?;
         positive("search.first-step", self.first_step)?;
         positive("search.momentum", self.momentum)
     }

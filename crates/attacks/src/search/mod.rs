@@ -118,12 +118,22 @@ impl Search {
 
 /// An error for a number that must be positive.
 fn positive(name: &'static str, value: f64) -> Result<(), AttackError> {
-    if value.is_finite() && value > 0.0 {
+    within(name, value, "a positive number", |v| v > 0.0)
+}
+
+/// An error for a number that is not finite or not in its range.
+fn within(
+    name: &'static str,
+    value: f64,
+    expected: &str,
+    is_valid: impl Fn(f64) -> bool,
+) -> Result<(), AttackError> {
+    if value.is_finite() && is_valid(value) {
         return Ok(());
     }
     Err(AttackError::BadInput {
         name,
-        expected: "a positive number".to_owned(),
+        expected: expected.to_owned(),
         found: value.to_string(),
     })
 }

@@ -1,7 +1,7 @@
 //! Projected gradient descent with a normalised step that decays linearly.
 
 use super::descent::{Descent, steepest};
-use super::{Found, positive};
+use super::{Found, positive, within};
 use crate::oracle::Oracle;
 use crate::{AttackError, Ball};
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,10 @@ impl Default for Pgd {
 impl Pgd {
     pub(super) fn check(&self) -> Result<(), AttackError> {
         positive("search.steps", self.steps as f64)?;
+        // A negative part turns the steps uphill, early or late.
+        let part = "a fraction of the radius that is not negative";
+        within("search.decay", self.decay, part, |v| v >= 0.0)?;
+        within("search.floor", self.floor, part, |v| v >= 0.0)?;
         positive("search.decay + search.floor", self.decay + self.floor)
     }
 
