@@ -1,7 +1,7 @@
 //! An attack as a composition, and how it is run with restarts.
 
 use crate::constraint::{add_penalty, project};
-use crate::oracle::Oracle;
+use crate::oracle::{Oracle, rows_per_pass};
 use crate::parallel;
 use crate::prepared::Prepared;
 use crate::search::Found;
@@ -38,7 +38,7 @@ pub struct Attack {
     /// Half width of the first start around zero, per pixel.
     #[serde(default = "tiny")]
     pub start_spread: f64,
-    /// Rows per network pass; bounds memory.
+    /// Network rows of one pass, counting every noise draw of a row; bounds memory.
     #[serde(default = "thousand")]
     pub max_rows_per_pass: usize,
 }
@@ -233,12 +233,13 @@ impl Attack {
                 .seed()
                 .seed_u64();
         }
-        let prepared = Prepared::new(
+        let prepared = Prepared::in_passes(
             victim,
             self.objective,
             &tiled,
             noise.clone(),
             self.noise_mode,
+            self.max_rows_per_pass,
         );
         let mut oracle = Oracle::new(
             victim,
@@ -309,9 +310,7 @@ impl Attack {
             &radius,
         );
 
-        let all = oracle.row_index(&(0..oracle.num_rows()).collect::<Vec<_>>());
-        let clean = self.score(victim, rows, oracle, &all, &zero, noise);
-        let divergence = self.score(victim, rows, oracle, &all, &distortion, noise);
+        let [clean, mut divergence] = self.score(victim, rows, oracle, [&zero, &distortion], noise);
         let penalties = |d: &Tensor| -> Vec<f64> {
             let d = to_f64_vec(d);
             let each = d.chunks_exact(n).zip(oracle.lambda());
@@ -325,7 +324,6 @@ impl Attack {
             .zip(&penalty)
             .map(|(a, b)| a + b)
             .collect();
-        let mut divergence = divergence;
         // The attacker may always do nothing: no attack is worse than none.
         if self.constraint.penalty != Penalty::None {
             let mut keep = vec![1.0; total.len()];
@@ -364,33 +362,55 @@ impl Attack {
         }
     }
 
-    /// Divergence part of every restart: the search's own, or on fresh noise
-    /// that all restarts of a row share.
+    /// Divergence part of every restart at each of the distortions: the search's own, or on
+    /// fresh noise that all restarts of a row share.
     fn score(
         &self,
         victim: &dyn LatentModel,
         rows: &AttackRows,
         oracle: &mut Oracle<'_>,
-        all: &Tensor,
-        d: &Tensor,
+        distortions: [&Tensor; 2],
         noise: &Noise,
-    ) -> Vec<f64> {
+    ) -> [Vec<f64>; 2] {
         let (kind, device) = oracle.options();
-        let d = d.to_kind(kind).to_device(device);
+        let distortions = distortions.map(|d| d.to_kind(kind).to_device(device));
+        let num_rows = oracle.num_rows();
+        let all =
+            |oracle: &Oracle<'_>| oracle.row_index(&(0..oracle.num_rows()).collect::<Vec<_>>());
         if self.score_samples == 0 || self.objective.num_samples() == 0 {
-            return to_f64_vec(&oracle.divergence_value(all, &d));
+            let rows = all(oracle);
+            return distortions.map(|d| to_f64_vec(&oracle.divergence_value(&rows, &d)));
         }
         let objective = self.objective.with_samples(self.score_samples);
         let tiled = rows.tiled(self.restarts);
-        let prepared = Prepared::new(
-            victim,
-            objective,
-            &tiled,
-            noise.child("score"),
-            NoiseMode::Common,
-        );
-        let per_pass = (self.max_rows_per_pass / self.score_samples).max(1);
-        let mut judge = Oracle::new(victim, prepared, &tiled, self.constraint, per_pass);
-        to_f64_vec(&judge.divergence_value(all, &d))
+        // A judge holds what its rows are compared with; rows with many such draws get one
+        // judge after the other, so that those of all rows are never in memory together.
+        let block = rows_per_pass(self.max_rows_per_pass, objective.reference_samples());
+        let mut scores = [(); 2].map(|()| Vec::with_capacity(num_rows));
+        for start in (0..num_rows).step_by(block) {
+            let positions: Vec<usize> = (start..num_rows.min(start + block)).collect();
+            let part = tiled.select(&positions);
+            let prepared = Prepared::in_passes(
+                victim,
+                objective,
+                &part,
+                noise.child("score"),
+                NoiseMode::Common,
+                self.max_rows_per_pass,
+            );
+            let mut judge = Oracle::new(
+                victim,
+                prepared,
+                &part,
+                self.constraint,
+                self.max_rows_per_pass,
+            );
+            let rows = all(&judge);
+            for (scores, d) in scores.iter_mut().zip(&distortions) {
+                let d = d.narrow(0, start as i64, part.len() as i64);
+                scores.extend(to_f64_vec(&judge.divergence_value(&rows, &d)));
+            }
+        }
+        scores
     }
 }

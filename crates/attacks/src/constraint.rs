@@ -83,6 +83,9 @@ impl Constraint {
     }
 }
 
+/// Floor under ‖d‖ where its gradient is taken: the norm has none at d = 0.
+const NORM_FLOOR: f64 = 1e-12;
+
 /// λ‖d‖ (or its square) of one row, and its gradient added into `gradient`.
 ///
 /// # Formula
@@ -94,8 +97,10 @@ pub(crate) fn add_penalty(penalty: Penalty, lambda: f64, d: &[f64], gradient: &m
     let squared: f64 = d.iter().map(|v| v * v).sum();
     let (value, factor) = match penalty {
         Penalty::None => return 0.0,
-        // The floor keeps the gradient finite at d = 0, where the norm has none.
-        Penalty::L2 => (lambda * squared.sqrt(), lambda / squared.sqrt().max(1e-12)),
+        Penalty::L2 => (
+            lambda * squared.sqrt(),
+            lambda / squared.sqrt().max(NORM_FLOOR),
+        ),
         Penalty::L2Squared => (lambda * squared, 2.0 * lambda),
     };
     for (g, v) in gradient.iter_mut().zip(d) {
@@ -104,17 +109,22 @@ pub(crate) fn add_penalty(penalty: Penalty, lambda: f64, d: &[f64], gradient: &m
     value
 }
 
-/// The penalty of each row as a tensor with gradient.
+/// Value and gradient of [`add_penalty`] for many rows at once, where they are; none without a
+/// penalty.
 ///
 /// # Shapes
-/// d: `[n, D]`, lambda: `[n]` → `[n]`
-pub(crate) fn penalty_tensor(penalty: Penalty, lambda: &Tensor, d: &Tensor) -> Option<Tensor> {
+/// d: `[n, D]`, lambda: `[n]` → `[n]`, `[n, D]`
+pub(crate) fn penalties(penalty: Penalty, lambda: &Tensor, d: &Tensor) -> Option<(Tensor, Tensor)> {
     let squared = d.square().sum_dim_intlist(1, false, None);
-    match penalty {
-        Penalty::None => None,
-        Penalty::L2 => Some((squared + 1e-24).sqrt() * lambda),
-        Penalty::L2Squared => Some(squared * lambda),
-    }
+    let (value, factor) = match penalty {
+        Penalty::None => return None,
+        Penalty::L2 => {
+            let norm = squared.sqrt();
+            (&norm * lambda, lambda / norm.clamp_min(NORM_FLOOR))
+        }
+        Penalty::L2Squared => (squared * lambda, lambda * 2.0),
+    };
+    Some((value, factor.unsqueeze(1) * d))
 }
 
 /// Each row of `d` moved into the box and then into the ball.
@@ -146,5 +156,49 @@ pub(crate) fn project(
             &boxed * factor
         }
         Ball::LInf => boxed.minimum(radius).maximum(&-radius),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vaegis_tensor::convert::to_f64_vec;
+
+    /// Both forms take a root, a quotient and a product in f64.
+    const ROUNDING: f64 = 1e-14;
+
+    /// Nothing, less than the floor, and an ordinary distortion.
+    const ROWS: [[f64; 2]; 3] = [[0.0, 0.0], [3e-14, -4e-14], [0.3, 0.4]];
+
+    #[test]
+    fn rows_on_the_host_and_on_the_device_pay_the_same() {
+        let lambda = [2.0, 3.0, 5.0];
+        for penalty in [Penalty::L2, Penalty::L2Squared] {
+            let d = Tensor::from_slice(&ROWS.concat()).reshape([3, 2]);
+            let found = penalties(penalty, &Tensor::from_slice(&lambda), &d);
+            let (values, gradients) = found.expect("a price");
+            let (values, gradients) = (to_f64_vec(&values), to_f64_vec(&gradients));
+            assert_eq!(values[0], 0.0, "nothing is free: {penalty:?}");
+            for (row, d) in ROWS.iter().enumerate() {
+                let mut gradient = [0.0; 2];
+                let value = add_penalty(penalty, lambda[row], d, &mut gradient);
+                assert!(
+                    (value - values[row]).abs() <= ROUNDING * value,
+                    "{penalty:?}"
+                );
+                for (a, b) in gradient.iter().zip(&gradients[2 * row..]) {
+                    assert!((a - b).abs() <= ROUNDING * a.abs(), "{penalty:?} row {row}");
+                }
+            }
+        }
+        let no_price = penalties(
+            Penalty::None,
+            &Tensor::from_slice(&lambda),
+            &Tensor::zeros(
+                [3, 2],
+                (vaegis_tensor::Kind::Double, vaegis_tensor::Device::Cpu),
+            ),
+        );
+        assert!(no_price.is_none());
     }
 }

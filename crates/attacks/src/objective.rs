@@ -197,6 +197,21 @@ impl Objective {
         }
     }
 
+    /// Network rows that what a row is compared with takes, computed once per row: the draws of
+    /// its target's chains or of its own reconstruction, one where no noise enters.
+    pub(crate) fn reference_samples(&self) -> usize {
+        let samples = match self {
+            Self::LatentKl { .. } | Self::LatentW2 { .. } => self.num_samples(),
+            Self::MaxDamage {
+                variant: Variant::TwoSample,
+                samples,
+            } => *samples,
+            // Targets are images here, and other damage is measured from the decoded mean.
+            Self::OutputElbo { .. } | Self::OutputL2 { .. } | Self::MaxDamage { .. } => 1,
+        };
+        samples.max(1)
+    }
+
     /// The same objective with another number of noise draws.
     #[must_use]
     pub fn with_samples(self, samples: usize) -> Self {

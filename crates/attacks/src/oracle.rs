@@ -1,7 +1,7 @@
 //! Values and gradients of many rows per pass: the only place where a search
 //! touches the network.
 
-use crate::constraint::penalty_tensor;
+use crate::constraint::penalties;
 use crate::prepared::Prepared;
 use crate::{AttackRows, Constraint, Penalty};
 use vaegis_nn::LatentModel;
@@ -18,7 +18,8 @@ pub struct Oracle<'a> {
     radius: Vec<f64>,
     image_shape: [i64; 3],
     pixel_range: (f64, f64),
-    max_rows_per_pass: usize,
+    /// Rows of one network pass; each is as many network rows as it has noise draws.
+    rows_per_pass: usize,
     num_passes: u64,
 }
 
@@ -34,7 +35,9 @@ pub struct Evaluation {
 }
 
 impl<'a> Oracle<'a> {
-    /// Binds a prepared objective to rows and a constraint.
+    /// Binds a prepared objective to rows and a constraint. At most
+    /// `max_rows_per_pass` network rows go through the networks at once, but at
+    /// least the noise draws of one row.
     pub fn new(
         victim: &dyn LatentModel,
         prepared: Prepared<'a>,
@@ -43,6 +46,7 @@ impl<'a> Oracle<'a> {
         max_rows_per_pass: usize,
     ) -> Self {
         Self {
+            rows_per_pass: rows_per_pass(max_rows_per_pass, prepared.num_samples()),
             prepared,
             constraint,
             x: rows.x.flatten(1, -1).to_kind(victim.params().kind()),
@@ -50,7 +54,6 @@ impl<'a> Oracle<'a> {
             radius: rows.radius.clone(),
             image_shape: victim.input_shape(),
             pixel_range: constraint.pixel_range(victim.bounds()),
-            max_rows_per_pass: max_rows_per_pass.max(1),
             num_passes: 0,
         }
     }
@@ -127,7 +130,7 @@ impl<'a> Oracle<'a> {
     /// # Shapes
     /// d: `[n, D]`, rows: `[n]`
     pub fn evaluate(&mut self, rows: &Tensor, d: &Tensor) -> Evaluation {
-        let (divergence, mut gradient) = self.divergence(rows, d);
+        let (divergence, gradient) = self.divergence(rows, d);
         if self.constraint.penalty == Penalty::None {
             return Evaluation {
                 value: divergence.shallow_clone(),
@@ -139,14 +142,12 @@ impl<'a> Oracle<'a> {
             .to_kind(d.kind())
             .to_device(d.device())
             .index_select(0, rows);
-        let leaf = d.detach().set_requires_grad(true);
-        let penalty = penalty_tensor(self.constraint.penalty, &lambda, &leaf)
+        let (penalty, slope) = penalties(self.constraint.penalty, &lambda, &d.detach())
             .expect("invariant: a penalty other than none");
-        gradient += autograd::gradient(&penalty, &[&leaf]).remove(0);
         Evaluation {
-            value: &divergence + penalty.detach(),
+            value: &divergence + penalty,
             divergence,
-            gradient,
+            gradient: gradient + slope,
         }
     }
 
@@ -170,7 +171,7 @@ impl<'a> Oracle<'a> {
         self.prepared.value(&x, rows)
     }
 
-    /// Runs `pass` on chunks of at most `max_rows_per_pass` rows.
+    /// Runs `pass` on chunks of at most `rows_per_pass` rows.
     fn chunked(
         &self,
         rows: &Tensor,
@@ -178,12 +179,12 @@ impl<'a> Oracle<'a> {
         pass: impl Fn(&Self, &Tensor, &Tensor) -> (Tensor, Tensor),
     ) -> (Tensor, Tensor) {
         let num_rows = rows.size()[0];
-        let chunk = self.max_rows_per_pass as i64;
+        let chunk = self.rows_per_pass as i64;
         if num_rows <= chunk {
             return pass(self, rows, d);
         }
         let (mut first, mut second) = (Vec::new(), Vec::new());
-        for start in (0..num_rows).step_by(self.max_rows_per_pass) {
+        for start in (0..num_rows).step_by(self.rows_per_pass) {
             let len = chunk.min(num_rows - start);
             let (a, b) = pass(self, &rows.narrow(0, start, len), &d.narrow(0, start, len));
             first.push(a);
@@ -191,4 +192,9 @@ impl<'a> Oracle<'a> {
         }
         (Tensor::cat(&first, 0), Tensor::cat(&second, 0))
     }
+}
+
+/// Rows whose noise draws fit into one network pass; at least one.
+pub(crate) fn rows_per_pass(max_network_rows: usize, samples: usize) -> usize {
+    (max_network_rows / samples.max(1)).max(1)
 }

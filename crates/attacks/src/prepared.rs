@@ -2,6 +2,7 @@
 //! on the distortion is computed once.
 
 use crate::objective::Direction;
+use crate::oracle::rows_per_pass;
 use crate::{AttackRows, NoiseMode, Objective, Variant};
 use vaegis_dist::{DiagNormal, KlTo, W2To};
 use vaegis_nn::{LatentModel, LatentPath, Likelihood, Mode};
@@ -39,6 +40,7 @@ pub struct Prepared<'a> {
     noise: Noise,
     noise_mode: NoiseMode,
     keys: Vec<u64>,
+    max_rows_per_pass: usize,
 }
 
 impl std::fmt::Debug for Prepared<'_> {
@@ -51,17 +53,34 @@ impl std::fmt::Debug for Prepared<'_> {
 
 impl<'a> Prepared<'a> {
     /// Binds `objective` to `rows`; the noise of row i is keyed by `rows.keys[i]`.
+    /// All rows pass through the networks at once; [`Prepared::in_passes`] bounds them.
     ///
     /// # Panics
-    /// If the rows were not checked against the objective
-    /// ([`AttackRows::check`]), or for a maximum-damage attack on a model with
-    /// several latent layers.
+    /// As [`Prepared::in_passes`].
     pub fn new(
         victim: &'a dyn LatentModel,
         objective: Objective,
         rows: &AttackRows,
         noise: Noise,
         noise_mode: NoiseMode,
+    ) -> Self {
+        Self::in_passes(victim, objective, rows, noise, noise_mode, usize::MAX)
+    }
+
+    /// As [`Prepared::new`] with at most `max_rows_per_pass` network rows at once, counting every
+    /// noise draw of a row, but at least those of one row. Equal to rounding for all passes.
+    ///
+    /// # Panics
+    /// If the rows were not checked against the objective
+    /// ([`AttackRows::check`]), or for a maximum-damage attack on a model with
+    /// several latent layers.
+    pub fn in_passes(
+        victim: &'a dyn LatentModel,
+        objective: Objective,
+        rows: &AttackRows,
+        noise: Noise,
+        noise_mode: NoiseMode,
+        max_rows_per_pass: usize,
     ) -> Self {
         let target = || {
             rows.target
@@ -72,26 +91,34 @@ impl<'a> Prepared<'a> {
         let reference = no_grad(|| match objective {
             Objective::LatentKl { .. } | Objective::LatentW2 { .. } => Reference::Posteriors {
                 images: target().shallow_clone(),
-                laws: chains(victim, &objective, target(), &eps),
+                laws: target_chains(victim, &objective, target(), &eps, max_rows_per_pass),
             },
             Objective::OutputElbo { .. } | Objective::OutputL2 { .. } => {
                 Reference::Images(target().shallow_clone())
             }
             Objective::MaxDamage { variant, .. } => {
-                let mut posterior = victim.posterior(&rows.x, LatentPath::Mean, Mode::Eval);
-                assert_eq!(
-                    posterior.layers.len(),
-                    1,
-                    "maximum damage needs one latent layer"
-                );
-                let clean = posterior.layers.remove(0);
-                let reconstructions = if variant == Variant::TwoSample {
+                let clean = in_parts(rows.len(), max_rows_per_pass, |start, len| {
+                    let part = rows.x.narrow(0, start, len);
+                    let mut posterior = victim.posterior(&part, LatentPath::Mean, Mode::Eval);
+                    assert_eq!(
+                        posterior.layers.len(),
+                        1,
+                        "maximum damage needs one latent layer"
+                    );
+                    posterior.layers.remove(0)
+                });
+                let clean = joined(clean.iter());
+                let z = if variant == Variant::TwoSample {
                     let other = draw_eps(victim, &objective, &noise.child("eps-clean"), &rows.keys);
-                    let z = clean.mean().unsqueeze(1) + clean.scale().unsqueeze(1) * &other[0];
-                    decode_samples(victim, &z)
+                    clean.mean().unsqueeze(1) + clean.scale().unsqueeze(1) * &other[0]
                 } else {
-                    decode_samples(victim, &clean.mean().unsqueeze(1))
+                    clean.mean().unsqueeze(1)
                 };
+                let per_pass = rows_per_pass(max_rows_per_pass, z.size()[1] as usize);
+                let decoded = in_parts(rows.len(), per_pass, |start, len| {
+                    decode_samples(victim, &z.narrow(0, start, len))
+                });
+                let reconstructions = Tensor::cat(&decoded, 0);
                 Reference::Clean {
                     posterior: clean,
                     reconstructions,
@@ -106,7 +133,13 @@ impl<'a> Prepared<'a> {
             noise,
             noise_mode,
             keys: rows.keys.clone(),
+            max_rows_per_pass,
         }
+    }
+
+    /// Network rows that one evaluation of a row takes.
+    pub fn num_samples(&self) -> usize {
+        self.objective.num_samples().max(1)
     }
 
     /// Whether the noise is drawn anew at every evaluation.
@@ -122,7 +155,15 @@ impl<'a> Prepared<'a> {
             self.eps = draw_eps(self.victim, &self.objective, &noise, &self.keys);
             if let Reference::Posteriors { images, laws } = &mut self.reference {
                 // Both inputs of a pair go through the same noise.
-                *laws = no_grad(|| chains(self.victim, &self.objective, images, &self.eps));
+                *laws = no_grad(|| {
+                    target_chains(
+                        self.victim,
+                        &self.objective,
+                        images,
+                        &self.eps,
+                        self.max_rows_per_pass,
+                    )
+                });
             }
         }
     }
@@ -286,6 +327,41 @@ fn chains(
             )
         })
         .collect()
+}
+
+/// [`chains`] in passes of at most `max_rows` network rows.
+fn target_chains(
+    victim: &dyn LatentModel,
+    objective: &Objective,
+    x: &Tensor,
+    eps: &[Tensor],
+    max_rows: usize,
+) -> Vec<(usize, DiagNormal)> {
+    let per_pass = rows_per_pass(max_rows, objective.num_samples());
+    let parts = in_parts(x.size()[0] as usize, per_pass, |start, len| {
+        let eps: Vec<Tensor> = eps.iter().map(|e| e.narrow(0, start, len)).collect();
+        chains(victim, objective, &x.narrow(0, start, len), &eps)
+    });
+    let counted = parts[0].iter().enumerate();
+    counted
+        .map(|(i, &(layer, _))| (layer, joined(parts.iter().map(|part| &part[i].1))))
+        .collect()
+}
+
+/// `measure` of consecutive parts of at most `per_part` of the rows, by first row and length.
+fn in_parts<T>(num_rows: usize, per_part: usize, measure: impl Fn(i64, i64) -> T) -> Vec<T> {
+    let starts = (0..num_rows).step_by(per_part.max(1));
+    let part = |start: usize| (start as i64, per_part.min(num_rows - start) as i64);
+    starts
+        .map(part)
+        .map(|(start, len)| measure(start, len))
+        .collect()
+}
+
+/// The laws of consecutive parts as one batch.
+fn joined<'l>(parts: impl Iterator<Item = &'l DiagNormal>) -> DiagNormal {
+    let (means, log_scales): (Vec<_>, Vec<_>) = parts.map(|l| (l.mean(), l.log_scale())).unzip();
+    DiagNormal::new(Tensor::cat(&means, 0), Tensor::cat(&log_scales, 0))
 }
 
 /// ‖·‖₂ over the last axis with a finite gradient at zero.

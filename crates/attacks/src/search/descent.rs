@@ -4,6 +4,7 @@ use super::Found;
 use crate::RowStatus;
 use crate::constraint::project;
 use crate::oracle::Oracle;
+use vaegis_tensor::convert::to_f64_vec;
 use vaegis_tensor::{Device, Kind, Tensor};
 
 /// State of a first-order search over all rows.
@@ -94,7 +95,7 @@ impl Descent {
     }
 
     pub(super) fn finish(self, iterations: usize) -> Found {
-        let finite: Vec<bool> = super::lbfgs::to_host(&self.best_value)
+        let finite: Vec<bool> = to_f64_vec(&self.best_value)
             .iter()
             .map(|v| v.is_finite())
             .collect();

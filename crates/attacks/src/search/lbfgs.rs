@@ -8,6 +8,7 @@ use crate::{AttackError, Ball, RowStatus};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use vaegis_lbfgsb::{Batch, Options, Precision, Status};
+use vaegis_tensor::convert::to_f64_vec;
 use vaegis_tensor::{Device, Kind, Tensor};
 
 /// How an L2 ball enters the objective.
@@ -146,7 +147,7 @@ impl Problem {
         let n = oracle.num_pixels();
         let ball = oracle.constraint().ball;
         let (low, high) = oracle.pixel_range();
-        let x = to_host(oracle.x());
+        let x = to_f64_vec(oracle.x());
         let mut lower: Vec<f64> = x.iter().map(|v| low - v).collect();
         let mut upper: Vec<f64> = x.iter().map(|v| high - v).collect();
         if ball == Ball::LInf {
@@ -159,7 +160,7 @@ impl Problem {
             }
         }
         let rows = oracle.row_index(&(0..oracle.num_rows()).collect::<Vec<_>>());
-        let clean = to_host(&oracle.divergence_value(&rows, &oracle.x().zeros_like()));
+        let clean = to_f64_vec(&oracle.divergence_value(&rows, &oracle.x().zeros_like()));
         // A row whose clean value is not finite keeps its own units and ends
         // with its own status.
         let unit = |v: &f64| {
@@ -170,7 +171,7 @@ impl Problem {
             }
         };
         let scale = clean.iter().map(unit).collect();
-        let start = to_host(start);
+        let start = to_f64_vec(start);
         Self {
             ball,
             ball_mode: search.ball_mode,
@@ -200,7 +201,7 @@ impl Problem {
             .collect();
         let d = to_device(points, oracle.options()).reshape([rows.len() as i64, n as i64]);
         let (divergence, gradient) = oracle.divergence(&oracle.row_index(rows), &d);
-        *values = to_host(&divergence);
+        *values = to_f64_vec(&divergence);
         let network = Gradient::new(&gradient);
         gradients.resize(points.len(), 0.0);
         let (penalty, lambda) = (oracle.constraint().penalty, oracle.lambda());
@@ -267,7 +268,7 @@ enum Gradient {
 impl Gradient {
     fn new(tensor: &Tensor) -> Self {
         if tensor.kind() != Kind::Float {
-            return Self::Double(to_host(tensor));
+            return Self::Double(to_f64_vec(tensor));
         }
         let flat = tensor.detach().to_device(Device::Cpu).reshape(-1_i64);
         let values = Vec::try_from(flat);
@@ -295,14 +296,4 @@ fn to_device(points: &[f64], (kind, device): (Kind, Device)) -> Tensor {
     }
     let narrow: Vec<f32> = points.par_iter().map(|&v| v as f32).collect();
     Tensor::from_slice(&narrow).to_device(device)
-}
-
-/// A tensor's numbers on the host in f64.
-pub(super) fn to_host(tensor: &Tensor) -> Vec<f64> {
-    let flat = tensor
-        .detach()
-        .to_kind(Kind::Double)
-        .to_device(Device::Cpu)
-        .flatten(0, -1);
-    Vec::<f64>::try_from(&flat).expect("invariant: a flat f64 tensor on the host")
 }
