@@ -9,6 +9,8 @@
 use crate::record::{AttackRecord, describe};
 use crate::{Attack, AttackError, AttackRows};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use vaegis_core::codec::{JsonlWriter, read_json, read_jsonl, write_atomic, write_json};
 use vaegis_nn::LatentModel;
@@ -79,7 +81,7 @@ impl Sweep {
     /// Runs the sweep in memory.
     ///
     /// # Errors
-    /// As [`Attack::run`].
+    /// As [`Attack::run`]; no row, no row per chunk, no draw.
     pub fn run(
         &self,
         victim: &dyn LatentModel,
@@ -87,6 +89,7 @@ impl Sweep {
         noise: &Noise,
         mut progress: impl FnMut(usize, usize),
     ) -> Result<(Vec<AttackRecord>, Tensor), AttackError> {
+        self.check(rows)?;
         let (mut records, mut distortions) = (Vec::new(), Vec::new());
         for chunk in 0..self.num_chunks(rows) {
             let (new, distortion) = self.run_chunk(victim, rows, chunk, noise)?;
@@ -104,7 +107,7 @@ impl Sweep {
     /// order) and `distortions-N.f32` (raw little-endian rows of d) per chunk.
     ///
     /// # Errors
-    /// As [`Attack::run`]; a folder that holds another job; disk errors.
+    /// As [`Sweep::run`]; a folder that holds another job; disk errors.
     pub fn run_resumable(
         &self,
         victim: &dyn LatentModel,
@@ -113,6 +116,7 @@ impl Sweep {
         folder: &Path,
         mut progress: impl FnMut(usize, usize),
     ) -> Result<(Vec<AttackRecord>, Tensor), AttackError> {
+        self.check(rows)?;
         let header = self.header(rows, noise)?;
         let job_path = folder.join("job.json");
         if job_path.exists() {
@@ -120,11 +124,11 @@ impl Sweep {
             if stored != header {
                 return Err(AttackError::BadInput {
                     name: "sweep folder",
-                    expected: format!("the job {}", header.fingerprint),
+                    expected: "the same job as in an earlier run".into(),
                     found: format!(
-                        "the job {} in {}: choose another folder or delete it",
-                        stored.fingerprint,
-                        folder.display()
+                        "another one in {}, different in {}: choose another folder or delete it",
+                        folder.display(),
+                        header.differences(&stored).join(", ")
                     ),
                 });
             }
@@ -135,7 +139,7 @@ impl Sweep {
         let mut records = self.complete_chunks(rows, &records_path, folder)?;
         progress(records.len(), rows.rows.len());
         let mut writer = JsonlWriter::open_append(&records_path)?;
-        for chunk in records.len().div_ceil(self.chunk_rows.max(1))..self.num_chunks(rows) {
+        for chunk in records.len().div_ceil(self.chunk_rows)..self.num_chunks(rows) {
             let (new, distortion) = self.run_chunk(victim, rows, chunk, noise)?;
             // Distortions first: a chunk counts as finished by its last record.
             write_atomic(&distortion_path(folder, chunk), &to_bytes(&distortion))?;
@@ -148,6 +152,32 @@ impl Sweep {
         }
         let distortions = self.load_distortions(rows, folder)?;
         Ok((records, distortions))
+    }
+
+    /// Checks the job's own numbers; those of its attack are checked where it runs.
+    fn check(&self, rows: &SweepRows) -> Result<(), AttackError> {
+        let num_rows = rows.rows.len();
+        for (name, found) in [
+            ("sweep.rows", num_rows),
+            ("sweep.chunk-rows", self.chunk_rows),
+            ("sweep.samples", self.samples),
+        ] {
+            if found == 0 {
+                return Err(AttackError::BadInput {
+                    name,
+                    expected: "at least 1".into(),
+                    found: "0".into(),
+                });
+            }
+        }
+        if rows.pairs.len() != num_rows {
+            return Err(AttackError::BadInput {
+                name: "sweep.pairs",
+                expected: format!("{num_rows} pair numbers, one per row"),
+                found: rows.pairs.len().to_string(),
+            });
+        }
+        Ok(())
     }
 
     fn header(&self, rows: &SweepRows, noise: &Noise) -> Result<JobHeader, AttackError> {
@@ -173,7 +203,7 @@ impl Sweep {
     }
 
     fn num_chunks(&self, rows: &SweepRows) -> usize {
-        rows.rows.len().div_ceil(self.chunk_rows.max(1))
+        rows.rows.len().div_ceil(self.chunk_rows)
     }
 
     fn run_chunk(
@@ -183,8 +213,8 @@ impl Sweep {
         chunk: usize,
         noise: &Noise,
     ) -> Result<(Vec<AttackRecord>, Tensor), AttackError> {
-        let start = chunk * self.chunk_rows.max(1);
-        let end = (start + self.chunk_rows.max(1)).min(rows.rows.len());
+        let start = chunk * self.chunk_rows;
+        let end = (start + self.chunk_rows).min(rows.rows.len());
         let part = rows.rows.select(&(start..end).collect::<Vec<_>>());
         let outcome = self.attack.run(victim, &part, noise)?;
         let pairs = &rows.pairs[start..end];
@@ -194,7 +224,7 @@ impl Sweep {
             &part,
             pairs,
             &outcome,
-            self.samples.max(1),
+            self.samples,
             noise,
         );
         Ok((
@@ -218,13 +248,13 @@ impl Sweep {
         let mut complete = if found == rows.rows.len() {
             found
         } else {
-            found - found % self.chunk_rows.max(1)
+            found - found % self.chunk_rows
         };
         let has_distortions = |chunk: &usize| distortion_path(folder, *chunk).exists();
-        let saved = (0..complete.div_ceil(self.chunk_rows.max(1)))
+        let saved = (0..complete.div_ceil(self.chunk_rows))
             .take_while(has_distortions)
             .count();
-        complete = complete.min(saved * self.chunk_rows.max(1));
+        complete = complete.min(saved * self.chunk_rows);
         if complete < found {
             records.truncate(complete);
             // Rewriting is safe: a kill in between leaves fewer complete chunks,
@@ -243,8 +273,8 @@ impl Sweep {
         let width = rows.rows.x.size()[1..].iter().product::<i64>();
         let mut parts = Vec::new();
         for chunk in 0..self.num_chunks(rows) {
-            let start = chunk * self.chunk_rows.max(1);
-            let len = self.chunk_rows.max(1).min(rows.rows.len() - start);
+            let start = chunk * self.chunk_rows;
+            let len = self.chunk_rows.min(rows.rows.len() - start);
             let expected = len as u64 * width as u64 * 4;
             let path = distortion_path(folder, chunk);
             let bytes = vaegis_core::codec::read_limited(&path, expected)?;
@@ -262,6 +292,41 @@ impl Sweep {
             parts.push(Tensor::from_slice(&values).reshape([len as i64, width]));
         }
         Ok(no_grad(|| Tensor::cat(&parts, 0)))
+    }
+}
+
+impl JobHeader {
+    /// What another job has otherwise, by the names of the settings; what only the fingerprint
+    /// covers (images, penalties, keys, noise, context) is named together.
+    fn differences(&self, other: &Self) -> Vec<String> {
+        let value = |job: &Self| {
+            serde_json::to_value(&job.sweep).expect("invariant: settings are written as JSON")
+        };
+        let mut names = Vec::new();
+        push_differences("", &value(self), &value(other), &mut names);
+        if self.num_rows != other.num_rows {
+            names.push(format!("rows ({} there)", other.num_rows));
+        }
+        if self.fingerprint != other.fingerprint {
+            names.push("images, penalties, keys, noise or context".into());
+        }
+        names
+    }
+}
+
+/// The paths at which two trees of settings differ, with the other's value.
+fn push_differences(path: &str, own: &Value, other: &Value, names: &mut Vec<String>) {
+    match (own, other) {
+        (Value::Object(own), Value::Object(theirs)) => {
+            let keys: BTreeSet<&String> = own.keys().chain(theirs.keys()).collect();
+            for key in keys {
+                let [a, b] = [own, theirs].map(|side| side.get(key).unwrap_or(&Value::Null));
+                let dot = if path.is_empty() { "" } else { "." };
+                push_differences(&format!("{path}{dot}{key}"), a, b, names);
+            }
+        }
+        _ if own == other => (),
+        _ => names.push(format!("{path} ({other} there)")),
     }
 }
 
