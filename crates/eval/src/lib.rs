@@ -22,6 +22,7 @@ pub mod hunt;
 pub mod latent;
 pub mod margin;
 pub mod margin_legacy;
+pub mod margin_summary;
 pub mod noise;
 pub mod robust;
 

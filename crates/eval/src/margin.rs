@@ -10,6 +10,7 @@ use vaegis_attacks::{Attack, AttackRows, Search, Variant};
 use vaegis_nn::LatentModel;
 use vaegis_tensor::{Noise, Tensor};
 use vaegis_theory::bisection::{MarginEstimate, MarginSearch, SearchMode, SearchOptions};
+use vaegis_theory::evidence::Evidence;
 use vaegis_theory::stats::{Interval, Proportion};
 
 /// How margins are estimated.
@@ -143,6 +144,15 @@ pub struct InputMargin {
     /// Lowest share of draws within r over the restarts at the smallest radius
     /// at which the input failed, with its Clopper-Pearson interval.
     pub failing: Option<FailingShare>,
+    /// What the margin is worth: [`Evidence::Empirical`]. Results stored without this field say the
+    /// same.
+    #[serde(default = "empirical")]
+    pub evidence: Evidence,
+}
+
+/// The only kind of evidence that attacks give.
+fn empirical() -> Evidence {
+    Evidence::Empirical
 }
 
 /// What an attack at one radius left within r.
@@ -251,6 +261,7 @@ pub fn margins(
             margin,
             p0,
             failing,
+            evidence: empirical(),
         })
         .collect())
 }
@@ -354,4 +365,24 @@ fn lowest_shares(
             .expect("invariant: at least one restart")
     };
     Ok((0..rows.len()).map(lowest).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Measurements of earlier versions, without `evidence`, are read and not made again.
+    #[test]
+    fn margins_stored_without_their_evidence_are_empirical() {
+        let text = r#"{
+            "margin": {"status": {"status": "at_cap"}, "value": 12.0, "upper": "inf",
+                       "num_tests": 1},
+            "p0": {"num_successes": 399, "num_trials": 400},
+            "failing": null
+        }"#;
+        let old: InputMargin = serde_json::from_str(text).expect("readable");
+        assert_eq!(old.evidence, Evidence::Empirical);
+        let now = serde_json::to_value(&old).expect("JSON");
+        assert_eq!(now["evidence"]["kind"], "empirical");
+    }
 }

@@ -6,13 +6,94 @@
 use crate::EvalError;
 use crate::direction::random_directions;
 use crate::robust::distances;
+use serde::{Deserialize, Serialize};
 use vaegis_attacks::search::Pgd;
 use vaegis_attacks::{Attack, AttackRows, Search, Variant};
 use vaegis_nn::LatentModel;
 use vaegis_tensor::{Noise, Tensor};
+use vaegis_theory::evidence::Evidence;
 use vaegis_theory::legacy::{
     LegacyRadius, MarginOptions, MinimalRadiusOptions, Source, margin, minimal_radius,
 };
+
+/// Settings of both printed algorithms of one source.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LegacyOptions {
+    /// Settings of Algorithm E.1.
+    pub minimal_radius: MinimalRadiusOptions,
+    /// Settings of Algorithm E.2.
+    pub margin: MarginOptions,
+    /// Steps of projected gradient per attack of the thesis' E.2.
+    pub steps: usize,
+}
+
+impl LegacyOptions {
+    /// The settings of a source with the conventional step and samples.
+    ///
+    /// E.2 stops once its radius is no longer positive, which the printed loop does not do: it
+    /// would not end on an input that is not robust at rest.
+    pub fn of(source: Source, r: f64, m: f64, steps: usize) -> Self {
+        Self {
+            minimal_radius: MinimalRadiusOptions {
+                source,
+                m,
+                ..MinimalRadiusOptions::default()
+            },
+            margin: MarginOptions {
+                source,
+                r,
+                stop_at_zero: true,
+                ..MarginOptions::default()
+            },
+            steps,
+        }
+    }
+
+    /// Which text is followed.
+    pub fn source(&self) -> Source {
+        self.margin.source
+    }
+}
+
+/// What the printed algorithms say of one input.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LegacyInput {
+    /// Which text was followed.
+    pub source: Source,
+    /// What E.1 returns for the smallest r.
+    pub minimal_radius: LegacyRadius,
+    /// What E.2 returns for the margin.
+    pub margin: LegacyRadius,
+    /// What the numbers are worth: [`Evidence::Empirical`], and biased besides.
+    pub evidence: Evidence,
+}
+
+/// Both printed algorithms on one input.
+///
+/// # Shapes
+/// x: `[1, C, H, W]`
+///
+/// # Errors
+/// A model with several latent layers; options out of range.
+///
+/// # References
+/// Algorithms E.1 and E.2 of the thesis, 1 and 2 of the paper.
+pub fn legacy(
+    model: &dyn LatentModel,
+    x: &Tensor,
+    options: &LegacyOptions,
+    noise: &Noise,
+) -> Result<LegacyInput, EvalError> {
+    let (e1, e2) = (noise.child("e1"), noise.child("e2"));
+    Ok(LegacyInput {
+        source: options.source(),
+        minimal_radius: legacy_minimal_radius(model, x, &options.minimal_radius, &e1)?,
+        margin: legacy_margin(model, x, &options.margin, options.steps, &e2)?,
+        evidence: Evidence::Empirical,
+    })
+}
 
 /// Algorithm E.1 on one input: the smallest r by a rising grid with fresh samples.
 ///

@@ -17,6 +17,7 @@ use vaegis_eval::damage::{DamagePoint, damage_curve};
 use vaegis_eval::degradation::{Degradation, degradation};
 use vaegis_eval::latent::distortion;
 use vaegis_eval::margin::{InputMargin, MarginDirection, MarginOptions, margins};
+use vaegis_eval::margin_summary::MarginSummary;
 use vaegis_nn::LatentModel;
 use vaegis_tensor::{Noise, Tensor, no_grad};
 
@@ -92,6 +93,16 @@ pub struct InputAudit {
     pub degradation: Degradation,
 }
 
+/// Margins over all inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AuditSummary {
+    /// Adversarial margins.
+    pub margins: MarginSummary,
+    /// Margins along random directions.
+    pub random: MarginSummary,
+}
+
 /// Everything that was found.
 #[derive(Debug)]
 pub struct Audit {
@@ -99,6 +110,8 @@ pub struct Audit {
     pub options: AuditOptions,
     /// One entry per input.
     pub inputs: Vec<InputAudit>,
+    /// Their margins in a few numbers.
+    pub summary: AuditSummary,
     /// Damage against the norm of the attack.
     pub damage: Vec<DamagePoint>,
     /// The inputs, `[N, C, H, W]`.
@@ -168,6 +181,11 @@ pub fn audit(
     let channels = propagated(model, x, &attacked, samples, &noise.child("channels"))?;
     let degraded = degradation(model, x, &attacked);
     progress(0.25, "attacks");
+    let of = |all: &[InputMargin]| MarginSummary::of(all.iter().map(|m| &m.margin));
+    let summary = AuditSummary {
+        margins: of(&found)?,
+        random: of(&random)?,
+    };
     let inputs = bounds
         .into_iter()
         .zip(found)
@@ -191,6 +209,7 @@ pub fn audit(
     Ok(Audit {
         options: options.clone(),
         inputs,
+        summary,
         damage,
         reconstructions: [reconstruct(x), reconstruct(&attacked)],
         x: x.shallow_clone(),

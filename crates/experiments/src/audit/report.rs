@@ -8,7 +8,6 @@ use vaegis_report::{
     Axis, Block, Cell, Figure, Histogram, ImageCell, ImageGrid, Line, Picture, Report, RunManifest,
     Section, Table,
 };
-use vaegis_theory::bisection::RowStatus;
 use vaegis_theory::stats;
 
 /// Images shown as pictures.
@@ -21,22 +20,12 @@ impl Audit {
         self.inputs.iter().map(pick).collect()
     }
 
-    fn share(&self, is: impl Fn(&RowStatus) -> bool) -> f64 {
-        let hits = self
-            .inputs
-            .iter()
-            .filter(|i| is(&i.margin.margin.status))
-            .count();
-        hits as f64 / self.inputs.len() as f64
-    }
-
     /// The findings in a few sentences.
     pub fn sentences(&self) -> Vec<String> {
         let median = |values: &[f64]| stats::median(values).unwrap_or(f64::NAN);
         let (r, m) = (self.options.margins.r, self.options.margins.m);
-        let margins = self.values(|i| i.margin.margin.value);
+        let margins = &self.summary.margins;
         let bounds = self.values(|i| i.bounds.confident.frobenius);
-        let random = self.values(|i| i.random.margin.value);
         let distortions = self.values(|i| i.distortion);
         let largest = self.damage.last().map_or(f64::NAN, |p| p.norm);
         let damage = self.values(|i| i.channels.both);
@@ -46,9 +35,7 @@ impl Audit {
                  {} inputs; smallest {:.2}) leave the reconstruction within {r} of the clean one \
                  with probability above {m}. The attacks are incomplete, so the true margin may \
                  be smaller.",
-                median(&margins),
-                margins.len(),
-                margins.iter().copied().fold(f64::INFINITY, f64::min),
+                margins.median, margins.num_inputs, margins.minimum,
             ),
             format!(
                 "First-order bound B_F: median {:.3}, with confidence {} per input. It holds \
@@ -61,7 +48,7 @@ impl Audit {
             format!(
                 "A random direction takes {:.1} (median): compare it with the margin before \
                  concluding from random noise that a network is robust.",
-                median(&random),
+                self.summary.random.median,
             ),
             format!(
                 "An attack of norm {largest} moves the reconstruction by {:.2} (median), while the \
@@ -70,7 +57,7 @@ impl Audit {
                 median(&distortions),
             ),
         ];
-        let hopeless = self.share(|s| *s == RowStatus::NotRobustUnperturbed);
+        let hopeless = margins.share_not_robust;
         if hopeless > 0.0 {
             sentences.push(format!(
                 "{:.0} % of the inputs are not r-robust even without an attack: the posterior's \
@@ -79,7 +66,16 @@ impl Audit {
                 median(&self.values(|i| i.bounds.r_min.value)),
             ));
         }
-        let capped = self.share(|s| *s == RowStatus::AtCap);
+        let broken = margins.share_bracketed_at_zero;
+        if broken > 0.0 {
+            sentences.push(format!(
+                "{:.0} % of the inputs are robust at rest but at no radius tried: their margin is \
+                 below the tolerance {}.",
+                100.0 * broken,
+                self.options.margins.tolerance,
+            ));
+        }
+        let capped = margins.share_at_cap;
         if capped > 0.0 {
             sentences.push(format!(
                 "{:.0} % of the inputs withstood every norm up to {}: their margin is only known \
@@ -127,12 +123,15 @@ impl Audit {
             "margin from",
             "margin to",
             "random-direction margin",
+            "margins are",
             "B_F",
             "B_2",
             "B_M",
+            "bounds are",
             "B_F at p₀ = .9",
             "certificate (V1)",
             "by",
+            "certificate is",
             "p₀",
             "r_min",
             "‖J‖_F",
@@ -150,20 +149,20 @@ impl Audit {
             let mut row = vec![Cell::from(name.as_str())];
             let bounds = &input.bounds;
             let certified = input.certified();
-            row.extend(
-                [
-                    input.margin.margin.value,
-                    input.margin.margin.upper,
-                    input.random.margin.value,
-                    bounds.confident.frobenius,
-                    bounds.confident.spectral,
-                    bounds.confident.mahalanobis,
-                    bounds.at_p0_90.frobenius,
-                ]
-                .map(Cell::from),
-            );
-            row.push(certified.map_or(Cell::Missing, |c| c.radius.into()));
-            row.push(certified.map_or(Cell::Missing, |c| c.term.name().into()));
+            row.extend([
+                input.margin.margin.value.into(),
+                input.margin.margin.upper.into(),
+                input.random.margin.value.into(),
+                input.margin.evidence.to_string().into(),
+                bounds.confident.frobenius.into(),
+                bounds.confident.spectral.into(),
+                bounds.confident.mahalanobis.into(),
+                bounds.confident.evidence.to_string().into(),
+                bounds.at_p0_90.frobenius.into(),
+                Cell::from(certified.map(|c| c.radius)),
+                Cell::from(certified.map(|c| c.term.name())),
+                Cell::from(certified.map(|c| c.evidence.to_string())),
+            ]);
             row.extend(
                 [
                     bounds.p0.value(),
@@ -196,6 +195,7 @@ impl Audit {
             self.options.margins.r, self.options.margins.m
         )));
         section.push(self.histogram()?);
+        section.push(self.margins_table()?);
         section.push(self.summary_table()?);
         report.sections.push(section);
         let mut section = Section::new("attacks", "Attacks");
@@ -216,6 +216,46 @@ impl Audit {
             Axis::linear("R"),
             vec![Histogram::equal_bins("inputs", &margins, BINS)],
         )?)
+    }
+
+    fn margins_table(&self) -> Result<Table> {
+        let columns = [
+            "what",
+            "mean",
+            "smallest",
+            "lower quartile",
+            "median",
+            "upper quartile",
+            "at the cap",
+            "not robust at rest",
+            "bracket from 0",
+            "evidence",
+        ];
+        let mut table = Table::new("margins-table", "Margins over the inputs", &columns)
+            .with_caption(
+                "Lower ends of the brackets; an input at the cap counts with the cap. Shares of \
+                 the inputs: two kinds of 0 are told apart.",
+            );
+        for (what, s) in [
+            ("adversarial", &self.summary.margins),
+            ("random direction", &self.summary.random),
+        ] {
+            let numbers = [
+                s.mean,
+                s.minimum,
+                s.lower_quartile,
+                s.median,
+                s.upper_quartile,
+                s.share_at_cap,
+                s.share_not_robust,
+                s.share_bracketed_at_zero,
+            ];
+            let mut cells = vec![Cell::from(what)];
+            cells.extend(numbers.map(Cell::from));
+            cells.push(s.evidence.to_string().into());
+            table.push_row(cells)?;
+        }
+        Ok(table)
     }
 
     fn summary_table(&self) -> Result<Table> {

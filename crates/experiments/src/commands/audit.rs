@@ -148,7 +148,7 @@ pub fn run(args: &AuditArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
     let written = vaegis_report::write_folder(&out, &report)?;
     write_json(
         &out.join(AUDIT_FILE),
-        &serde_json::json!({ "asked": asked, "inputs": found.inputs }),
+        &serde_json::json!({ "asked": asked, "summary": found.summary, "inputs": found.inputs }),
     )?;
     print(&loaded.describe());
     for sentence in found.sentences() {

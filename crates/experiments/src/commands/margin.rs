@@ -1,6 +1,8 @@
 //! `vaegis margin`: empirical r-robustness margins and first-order bounds of test images.
 
 use super::machine::MachineArgs;
+use super::margin_legacy::{self, LegacyArgs};
+use super::margin_table::{lines, table};
 use super::model_folder::{ModelArgs, load};
 use super::radius_args::RadiusArgs;
 use super::run_config::DatasetConfig;
@@ -15,33 +17,48 @@ use vaegis_core::SeedTree;
 use vaegis_core::codec::{read_json, write_atomic, write_json};
 use vaegis_core::config::{Checks, Validate};
 use vaegis_core::error::{Violation, Violations};
+use vaegis_data::Batch;
 use vaegis_eval::bounds::{BoundOptions, InputBounds, margin_bounds};
+use vaegis_eval::cell::cells;
 use vaegis_eval::margin::{InputMargin, MarginDirection, MarginOptions, margins};
+use vaegis_eval::margin_legacy::{LegacyInput, LegacyOptions};
+use vaegis_eval::margin_summary::{BoundRelation, MarginSummary};
 use vaegis_nn::LatentModel;
-use vaegis_report::{Cell, Table};
-use vaegis_tensor::Noise;
 use vaegis_tensor::convert::to_tensor;
-use vaegis_theory::bisection::RowStatus;
+use vaegis_tensor::{Noise, Tensor};
 
 /// Name of the results in their folder.
 pub const MARGINS_FILE: &str = "margins.json";
 
-/// Options of `vaegis margin`.
-#[derive(Clone, Debug, Args)]
-#[command(after_help = "\
+const HELP: &str = "\
 Examples:
   vaegis margin models/vae                           25 images at r = 4
   vaegis margin models/vae --images 100 --r 6        more images, a larger radius
   vaegis margin models/vae --variant mean-only       attack the mean alone, as the bounds assume
   vaegis margin models/vae --scan 0.5                also where robustness comes and goes
   vaegis margin models/vae --direction random        what noise of that length does, not an attack
+  vaegis margin models/vae --legacy thesis           the algorithms as printed, beside ours
 
 The r-robustness margin of an image is the largest norm of a distortion under which the
 reconstruction stays within r of the clean one with probability above m. It is bracketed by
 bisection over attacks, which are incomplete, so it is an estimate from above. Bisection takes it
 that an image that is robust at a radius is robust at smaller ones; --scan finds the first radius
-that fails without that assumption, at more tests. B_F, B_2 and B_M are first-order lower bounds. The output folder gets margins.json, margins.csv and provenance.json.
-Exit code 0: done; 1: an error, said on stderr; 2: a wrong command line.")]
+that fails without that assumption, at more tests. B_F, B_2 and B_M are first-order lower bounds.
+The output folder gets margins.json, margins.csv (one row per image, each number with its evidence)
+and provenance.json. A second run with --legacy keeps the margins that are there.
+
+The printed algorithms of --legacy are for comparison with published numbers. Their defects:";
+
+/// The text below the options: examples, and what the printed algorithms suffer from.
+fn help() -> String {
+    let defects = margin_legacy::DEFECTS.map(|defect| format!("  - {defect}"));
+    let end = "Exit code 0: done; 1: an error, said on stderr; 2: a wrong command line.";
+    format!("{HELP}\n{}\n\n{end}", defects.join("\n"))
+}
+
+/// Options of `vaegis margin`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = help())]
 pub struct MarginArgs {
     /// The model
     #[command(flatten)]
@@ -75,6 +92,9 @@ pub struct MarginArgs {
     /// Which channel of the encoder is attacked
     #[arg(long, value_enum, default_value_t)]
     pub variant: VariantName,
+    /// The printed algorithms
+    #[command(flatten)]
+    pub legacy: LegacyArgs,
     /// Folder for results; without it MODEL/margins
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -143,6 +163,9 @@ pub struct MarginSettings {
     pub model_sha256: String,
     /// Test positions of the images.
     pub images: Vec<usize>,
+    /// The printed algorithms that were run too, in the order of the results.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub legacy: Vec<LegacyOptions>,
 }
 
 /// One image.
@@ -157,6 +180,31 @@ pub struct ImageMargin {
     pub margin: InputMargin,
     /// The bounds.
     pub bounds: InputBounds,
+    /// The linear region of a piecewise-linear fully connected encoder.
+    #[serde(default)]
+    pub cell: Option<CellRadius>,
+    /// What the printed algorithms say, for comparison.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub legacy: Vec<LegacyInput>,
+}
+
+/// How far an encoder is affine around an image.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct CellRadius {
+    /// ρ_cell, the distance to the nearest kink; may be +∞.
+    #[serde(with = "vaegis_core::codec::float")]
+    pub radius: f64,
+}
+
+/// All images together.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct MarginsSummary {
+    /// The margins.
+    pub margins: MarginSummary,
+    /// The margins beside B_F with the counted p₀.
+    pub bound: BoundRelation,
 }
 
 /// What is stored as `margins.json`.
@@ -165,6 +213,9 @@ pub struct ImageMargin {
 pub struct Margins {
     /// What was asked for.
     pub settings: MarginSettings,
+    /// All images together; none in files of earlier versions.
+    #[serde(default)]
+    pub summary: Option<MarginsSummary>,
     /// One entry per image.
     pub rows: Vec<ImageMargin>,
 }
@@ -179,6 +230,7 @@ impl Validate for MarginArgs {
         if let Some(step) = self.scan {
             checks.positive("--scan", step);
         }
+        self.legacy.check(&mut checks);
         checks.into_violations()
     }
 }
@@ -207,37 +259,17 @@ pub fn run(args: &MarginArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
     let default_out = || loaded.folder.join("margins");
     let out = args.out.clone().unwrap_or_else(default_out);
     let noise = |label: &str| Noise::portable(tree.child(label));
-    let stored = stored(&out.join(MARGINS_FILE), &settings)?;
-    let margins = match stored {
+    let (radius, path) = (&args.radius, out.join(MARGINS_FILE));
+    let legacy = args.legacy.options(radius.r, radius.m, radius.steps);
+    let mut margins = match stored(&path, &settings, &legacy)? {
         Some(margins) => margins,
-        None => {
-            let bounds = margin_bounds(model, &x, &settings.bound, &noise("bounds"))?;
-            let progress = Progress::unless(args.machine.quiet, "margins", 1.0);
-            let mut before = 0;
-            let report = |done: usize, all: usize| {
-                let units = (done - before) as f64 / all.max(1) as f64;
-                before = done;
-                progress.advance(units, &format!("round {done} of at most {all}"));
-            };
-            let measured = margins(model, &x, &settings.margin, &noise("margins"), report)?;
-            progress.finish();
-            let all = settings.images.iter().zip(measured).zip(bounds);
-            let rows = all
-                .enumerate()
-                .map(|(i, ((&image, margin), bounds))| ImageMargin {
-                    image,
-                    label: batch.labels.as_ref().map(|labels| labels[i]),
-                    margin,
-                    bounds,
-                });
-            Margins {
-                rows: rows.collect(),
-                settings,
-            }
-        }
+        None => measure(model, &x, &batch, settings, &noise, args.machine.quiet)?,
     };
+    let quiet = args.machine.quiet;
+    margin_legacy::add(&mut margins, &legacy, model, &x, &noise("legacy"), quiet)?;
+    margins.complete(model, &x)?;
     std::fs::create_dir_all(&out).with_context(|| format!("creating {}", out.display()))?;
-    write_json(&out.join(MARGINS_FILE), &margins)?;
+    write_json(&path, &margins)?;
     let table = table(&margins)?;
     write_atomic(&out.join("margins.csv"), table.to_csv()?.as_bytes())?;
     let mut provenance = machine.provenance(args.radius.seed, &[&*test]);
@@ -251,19 +283,87 @@ pub fn run(args: &MarginArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
     Ok(())
 }
 
-/// Margins measured before with the same settings.
-fn stored(path: &Path, settings: &MarginSettings) -> Result<Option<Margins>> {
+/// Margins and bounds of every image.
+fn measure(
+    model: &dyn LatentModel,
+    x: &Tensor,
+    batch: &Batch,
+    settings: MarginSettings,
+    noise: &dyn Fn(&str) -> Noise,
+    quiet: bool,
+) -> Result<Margins> {
+    let bounds = margin_bounds(model, x, &settings.bound, &noise("bounds"))?;
+    let progress = Progress::unless(quiet, "margins", 1.0);
+    let mut before = 0;
+    let report = |done: usize, all: usize| {
+        let units = (done - before) as f64 / all.max(1) as f64;
+        before = done;
+        progress.advance(units, &format!("round {done} of at most {all}"));
+    };
+    let measured = margins(model, x, &settings.margin, &noise("margins"), report)?;
+    progress.finish();
+    let all = settings.images.iter().zip(measured).zip(bounds);
+    let rows = all
+        .enumerate()
+        .map(|(i, ((&image, margin), bounds))| ImageMargin {
+            image,
+            label: batch.labels.as_ref().map(|labels| labels[i]),
+            margin,
+            bounds,
+            cell: None,
+            legacy: Vec::new(),
+        });
+    Ok(Margins {
+        rows: rows.collect(),
+        summary: None,
+        settings,
+    })
+}
+
+impl Margins {
+    /// Adds what follows from the model and the rows, also to files of earlier versions.
+    fn complete(&mut self, model: &dyn LatentModel, x: &Tensor) -> Result<()> {
+        // A smooth or convolutional encoder has no linear regions that are known here.
+        let paths = model.network_paths();
+        let radii = paths.and_then(|paths| cells(&paths.mean, x).ok());
+        for (at, row) in self.rows.iter_mut().enumerate() {
+            row.cell = radii.as_ref().map(|cells| CellRadius {
+                radius: cells[at].radius,
+            });
+        }
+        let found = || self.rows.iter().map(|row| &row.margin.margin);
+        let bounds = self.rows.iter().map(|row| row.bounds.plug_in.frobenius);
+        let summary = MarginsSummary {
+            margins: MarginSummary::of(found())?,
+            bound: BoundRelation::of(bounds.zip(found())),
+        };
+        self.summary = Some(summary);
+        Ok(())
+    }
+}
+
+/// Margins measured before with the same settings, with or without the printed algorithms.
+fn stored(
+    path: &Path,
+    settings: &MarginSettings,
+    legacy: &[LegacyOptions],
+) -> Result<Option<Margins>> {
     if !path.exists() {
         return Ok(None);
     }
     let margins: Margins = read_json(path)?;
-    if margins.settings != *settings {
+    let same = MarginSettings {
+        legacy: settings.legacy.clone(),
+        ..margins.settings.clone()
+    };
+    if same != *settings {
         bail!(
             "{} was measured with other settings (another model, data set, seed, number of \
              threads or option): choose another --out or remove it",
             path.display()
         );
     }
+    margin_legacy::refuse_others(path, &margins, legacy)?;
     Ok(Some(margins))
 }
 
@@ -304,117 +404,6 @@ fn settings(
         dataset_checksum: test.spec().checksum.clone(),
         model_sha256: model_sha256.to_owned(),
         images,
+        legacy: Vec::new(),
     }
-}
-
-/// What the radii are.
-fn what(direction: MarginDirection) -> &'static str {
-    match direction {
-        MarginDirection::Attack => "margins",
-        MarginDirection::Random => "radii over random directions, which are no margins,",
-        MarginDirection::Fixed => "radii along fixed random directions, which are no margins,",
-    }
-}
-
-/// The word for a status.
-fn word(status: RowStatus) -> &'static str {
-    match status {
-        RowStatus::Bracketed { .. } => "bracketed",
-        RowStatus::AtCap => "at cap",
-        RowStatus::NotRobustUnperturbed => "not robust at 0",
-        RowStatus::Unresolved => "unresolved",
-    }
-}
-
-fn table(margins: &Margins) -> Result<Table> {
-    let names = [
-        "image",
-        "label",
-        "status",
-        "margin_lower",
-        "margin_upper",
-        "bound_frobenius",
-        "bound_spectral",
-        "bound_mahalanobis",
-        "bound_frobenius_confident",
-        "bound_frobenius_at_p0_90",
-        "p0",
-        "r_min",
-        "jacobian_frobenius",
-        "jacobian_spectral",
-        "sigma_min",
-    ];
-    let mut table = Table::new("margins", "Margins and bounds", &names);
-    for row in &margins.rows {
-        let (margin, bounds) = (&row.margin.margin, &row.bounds);
-        let mut cells: Vec<Cell> = vec![
-            row.image.into(),
-            row.label.map_or(Cell::Missing, Cell::from),
-            word(margin.status).into(),
-        ];
-        cells.extend(
-            [
-                margin.value,
-                margin.upper,
-                bounds.plug_in.frobenius,
-                bounds.plug_in.spectral,
-                bounds.plug_in.mahalanobis,
-                bounds.confident.frobenius,
-                bounds.at_p0_90.frobenius,
-                bounds.p0.value(),
-                bounds.r_min.value,
-                bounds.jacobian_frobenius,
-                bounds.jacobian_spectral,
-                bounds.sigma_min,
-            ]
-            .map(Cell::from),
-        );
-        table.push_row(cells)?;
-    }
-    Ok(table)
-}
-
-/// The first images and the means over all.
-fn lines(margins: &Margins) -> Vec<String> {
-    const SHOWN: usize = 10;
-    let options = &margins.settings.margin;
-    let mut lines = vec![
-        format!(
-            "{} at r = {}, m = {}",
-            what(options.direction),
-            options.r,
-            options.m
-        ),
-        format!(
-            "{:>8} {:>16} {:>16} {:>8} {:>8} {:>8} {:>8}",
-            "image", "status", "margin", "B_F", "B_2", "B_M", "p0"
-        ),
-    ];
-    for row in margins.rows.iter().take(SHOWN) {
-        let (margin, bounds) = (&row.margin.margin, &row.bounds);
-        let bracket = format!("[{:.2}, {:.2}]", margin.value, margin.upper);
-        lines.push(format!(
-            "{:>8} {:>16} {:>16} {:>8.3} {:>8.3} {:>8.3} {:>8.3}",
-            row.image,
-            word(margin.status),
-            bracket,
-            bounds.plug_in.frobenius,
-            bounds.plug_in.spectral,
-            bounds.plug_in.mahalanobis,
-            bounds.p0.value(),
-        ));
-    }
-    if margins.rows.len() > SHOWN {
-        lines.push(format!("     ... and {} more", margins.rows.len() - SHOWN));
-    }
-    let mean = |value: &dyn Fn(&ImageMargin) -> f64| {
-        margins.rows.iter().map(value).sum::<f64>() / margins.rows.len() as f64
-    };
-    lines.push(format!(
-        "mean margin (lower ends) {:.3}, mean B_F {:.3} over {} images",
-        mean(&|r| r.margin.margin.value),
-        mean(&|r| r.bounds.plug_in.frobenius),
-        margins.rows.len()
-    ));
-    lines
 }

@@ -7,6 +7,8 @@ pub mod audit;
 pub mod data;
 pub mod machine;
 pub mod margin;
+pub mod margin_legacy;
+mod margin_table;
 pub mod model_folder;
 pub mod radius_args;
 pub mod run;

@@ -2,6 +2,7 @@
 
 use super::attack::{AttackSettings, AttackSummary};
 use super::margin::{MARGINS_FILE, Margins};
+use super::margin_table::{network, summary_lines};
 use super::model_folder::{MODEL_FILE, RECIPE_FILE, RUN_FILE, load, stored_run};
 use super::train::TrainResult;
 use anyhow::{Result, bail};
@@ -224,8 +225,11 @@ fn margins(folder: &Path, print: &mut dyn FnMut(&str)) -> Result<()> {
         options.r,
         options.m,
         margins.settings.seed,
-        &margins.settings.model_sha256.get(..16).unwrap_or("")
+        network(&margins)
     ));
+    for line in summary_lines(&margins) {
+        print(&format!("  {line}"));
+    }
     provenance_file(folder, print)
 }
 

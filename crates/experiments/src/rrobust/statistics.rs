@@ -2,7 +2,6 @@
 
 use super::measure::Network;
 use vaegis_eval::margin::InputMargin;
-use vaegis_theory::bisection::RowStatus;
 use vaegis_theory::stats;
 
 /// Arithmetic mean; NaN of none.
@@ -38,12 +37,6 @@ pub(super) fn mean_other_margin(network: &Network, which: usize) -> f64 {
 pub(super) fn mean_other_p0(network: &Network, which: usize) -> f64 {
     let margins = network.other_margins.get(which);
     margins.map_or(f64::NAN, |all| mean(all.iter().map(|m| m.p0.value())))
-}
-
-/// Share of images whose margin has this status.
-pub(super) fn share(margins: &[InputMargin], is: impl Fn(&RowStatus) -> bool) -> f64 {
-    let hits = margins.iter().filter(|m| is(&m.margin.status)).count();
-    hits as f64 / margins.len() as f64
 }
 
 /// Mean ‖J_μ‖_F.

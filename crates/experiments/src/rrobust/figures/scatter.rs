@@ -9,13 +9,12 @@ use crate::rrobust::measure::Network;
 use crate::rrobust::plots::{Statistic, setting_table};
 use crate::rrobust::reference::{PUBLISHED, REPRODUCED};
 use crate::rrobust::statistics::{
-    bound, bound_and_margin, degradations, distortion, jacobian, mean, mean_margin, median,
-    refutations, share, values,
+    bound, bound_and_margin, degradations, distortion, jacobian, mean, median, refutations, values,
 };
 use crate::rrobust::study::{Set, Study};
 use anyhow::Result;
+use vaegis_eval::margin_summary::MarginSummary;
 use vaegis_report::{Axis, Block, Cell, Claim, Figure, Points, Table};
-use vaegis_theory::bisection::RowStatus;
 use vaegis_theory::stats::{linear_fit, pearson, spearman};
 
 /// Pooled correlation of bound and margin that counts as reproduced.
@@ -265,14 +264,22 @@ fn judge(study: &Study<'_>, set: &Set, id: &str, name: &str, page: &mut Page) {
 /// One row per network: the margins beside what they cost.
 fn networks(set: &Set, id: &str) -> Result<Table> {
     let own_correlation = |n: &Network| correlation(&[n]);
-    let columns: [Statistic<'_>; 10] = [
-        ("margin R", &mean_margin),
-        ("median R", &|n| median(values(&n.margins))),
-        ("at the cap", &|n| {
-            share(&n.margins, |s| *s == RowStatus::AtCap)
-        }),
+    let of_margins = |n: &Network, pick: fn(&MarginSummary) -> f64| {
+        let summary = MarginSummary::of(n.margins.iter().map(|m| &m.margin));
+        summary.map_or(f64::NAN, |summary| pick(&summary))
+    };
+    let columns: [Statistic<'_>; 14] = [
+        ("margin R", &|n| of_margins(n, |s| s.mean)),
+        ("lower quartile", &|n| of_margins(n, |s| s.lower_quartile)),
+        ("median R", &|n| of_margins(n, |s| s.median)),
+        ("upper quartile", &|n| of_margins(n, |s| s.upper_quartile)),
+        ("smallest R", &|n| of_margins(n, |s| s.minimum)),
+        ("at the cap", &|n| of_margins(n, |s| s.share_at_cap)),
         ("not robust at rest", &|n| {
-            share(&n.margins, |s| *s == RowStatus::NotRobustUnperturbed)
+            of_margins(n, |s| s.share_not_robust)
+        }),
+        ("bracket from 0", &|n| {
+            of_margins(n, |s| s.share_bracketed_at_zero)
         }),
         ("B_F", &bound),
         ("ρ within", &own_correlation),
@@ -289,7 +296,9 @@ fn networks(set: &Set, id: &str) -> Result<Table> {
         (
             &block_id(id, &[&set.config.name, "networks"]),
             &format!("Networks on {}", set.title()),
-            "Means over images, 95 % intervals over seeds. ρ within: correlation of bound and \
+            "Means over images, 95 % intervals over seeds; margins are empirical, and an image at \
+             the cap counts with the cap. Two kinds of 0: not robust at rest, and a bracket that \
+             begins at 0. ρ within: correlation of bound and \
              margin among the images of one network.",
         ),
         &columns,
