@@ -169,6 +169,26 @@ fn sb_33_a_factorized_encoder_has_a_gap_above_095_and_copies_have_none() {
     assert!(sap.abs() < 0.02, "SAP {sap}");
 }
 
+/// A factor that cycles through the rows has each class on rows of one parity alone when its number
+/// of classes is even.
+#[test]
+fn a_categorical_factor_may_cycle_through_the_rows() {
+    let num_classes = 4;
+    let class = |i: usize| i % num_classes;
+    let codes = Codes {
+        mean: Array2::from_shape_fn((80, 2), |(i, j)| if j == 0 { class(i) as f64 } else { 0.0 }),
+        log_sigma: Array2::from_elem((80, 2), 0.0),
+        factors: Array2::from_shape_fn((80, 1), |(i, _)| class(i)),
+        names: vec!["shape".into()],
+        sizes: vec![num_classes],
+        is_categorical: vec![true],
+    };
+    let found = sap(&codes).expect("measures");
+    // The first latent is the class; the second says nothing, so that one class takes all.
+    assert_eq!(found.predictability, [[1.0, 1.0 / num_classes as f64]]);
+    assert_eq!(found.score, 1.0 - 1.0 / num_classes as f64);
+}
+
 #[test]
 fn a_rotation_of_the_latents_spoils_every_score() {
     let straight = synthetic(0.05, 2, |j, v, _| v[j] as f64 - 1.7);

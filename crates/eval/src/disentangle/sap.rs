@@ -19,7 +19,8 @@ pub struct Sap {
 /// ```text
 /// ordered factor:     S = Cov(μⱼ, v)² / (Var μⱼ Var v)
 /// categorical factor: S = mean over the classes of the share of a class that the nearest
-///                         class mean of μⱼ gives back; means from even inputs, shares of odd
+///                         class mean of μⱼ gives back; means from every other input of
+///                         a class, shares of the rest
 /// SAP = mean over v of (S₍₁₎ − S₍₂₎)
 /// ```
 /// The source leaves the thresholds of its categorical classifier open; these lie midway
@@ -82,9 +83,19 @@ fn squared_correlation(latent: &[f64], classes: &[usize]) -> f64 {
     }
 }
 
+/// Half of each class gives its mean, the other half is told by it. The halves alternate within
+/// a class: factors often cycle through the rows, with a class on even rows alone.
 fn balanced_accuracy(latent: &[f64], classes: &[usize], size: usize) -> f64 {
     let mut sums = vec![(0.0, 0_usize); size];
-    for (z, &class) in latent.iter().zip(classes).step_by(2) {
+    let mut seen = vec![0_usize; size];
+    let is_told: Vec<bool> = classes
+        .iter()
+        .map(|&class| {
+            seen[class] += 1;
+            seen[class].is_multiple_of(2)
+        })
+        .collect();
+    for ((z, &class), _) in latent.iter().zip(classes).zip(&is_told).filter(|r| !r.1) {
         sums[class].0 += z;
         sums[class].1 += 1;
     }
@@ -93,7 +104,7 @@ fn balanced_accuracy(latent: &[f64], classes: &[usize], size: usize) -> f64 {
         .map(|&(sum, count)| (count > 0).then(|| sum / count as f64))
         .collect();
     let mut hits = vec![(0_usize, 0_usize); size];
-    for (z, &class) in latent.iter().zip(classes).skip(1).step_by(2) {
+    for ((z, &class), _) in latent.iter().zip(classes).zip(&is_told).filter(|r| *r.1) {
         let distance = |m: f64| (z - m).abs();
         let nearest = means
             .iter()

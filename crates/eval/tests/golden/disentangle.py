@@ -73,10 +73,11 @@ factor_score = np.mean([votes[vote(rows)].argmax() == f for f, rows in test])
 even, odd = np.arange(0, N, 2), np.arange(1, N, 2)
 by_class = []
 for j in range(D):
-    centers = [mean[even][factors[even, 0] == k, j].mean() for k in range(3)]
+    classes = [mean[factors[:, 0] == k, j] for k in range(3)]
+    centers = [z[::2].mean() for z in classes]
     shares = []
     for k in range(3):
-        mine = mean[odd][factors[odd, 0] == k, j]
+        mine = classes[k][1::2]
         shares.append(np.mean([np.argmin(np.abs(z - centers)) == k for z in mine]))
     by_class.append(np.mean(shares))
 by_line = [np.corrcoef(mean[:, j], factors[:, 1])[0, 1] ** 2 for j in range(D)]
