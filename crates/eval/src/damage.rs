@@ -26,15 +26,99 @@ pub struct Damage {
     pub degradation: Degradation,
 }
 
-/// Attacks every input at every norm, all of them as one batch.
-///
-/// An input has the same noise at every norm, so that its curve is smooth.
+/// Attacks on every input at every norm, run as one batch.
+#[derive(Debug)]
+pub struct NormSweep {
+    norms: Vec<f64>,
+    num_inputs: usize,
+    /// Inputs and attacked inputs, norm by norm, `[L·N, C, H, W]`.
+    x: Tensor,
+    attacked: Tensor,
+    /// E ‖Δ‖ of each.
+    distances: Vec<f64>,
+}
+
+impl NormSweep {
+    /// Attacks every input at every norm.
+    ///
+    /// An input has the same noise at every norm, so that its curve is smooth.
+    ///
+    /// # Shapes
+    /// x: `[N, C, H, W]`; norms: `L`
+    ///
+    /// # Errors
+    /// An attack that does not fit the model.
+    pub fn run(
+        model: &dyn LatentModel,
+        x: &Tensor,
+        norms: &[f64],
+        attack: &Attack,
+        noise: &Noise,
+    ) -> Result<Self, EvalError> {
+        let num_inputs = x.size()[0] as usize;
+        let tiled = x.repeat([norms.len() as i64, 1, 1, 1]);
+        let radius = norms
+            .iter()
+            .flat_map(|&norm| std::iter::repeat_n(norm, num_inputs))
+            .collect();
+        let mut rows = AttackRows::untargeted(tiled, radius);
+        rows.keys = (0..rows.len())
+            .map(|row| (row % num_inputs) as u64)
+            .collect();
+        let outcome = attack.run(model, &rows, noise)?;
+        Ok(Self {
+            norms: norms.to_vec(),
+            num_inputs,
+            attacked: outcome.attacked(&rows.x),
+            x: rows.x,
+            distances: outcome.divergence.iter().map(|v| -v).collect(),
+        })
+    }
+
+    /// E ‖Δ‖ of every input under the attack of the norm number `norm`.
+    ///
+    /// # Panics
+    /// If there is no such norm.
+    pub fn distances(&self, norm: usize) -> &[f64] {
+        &self.distances[norm * self.num_inputs..(norm + 1) * self.num_inputs]
+    }
+
+    /// The attacked inputs of the norm number `norm`, `[N, C, H, W]`.
+    ///
+    /// # Panics
+    /// If there is no such norm.
+    pub fn attacked(&self, norm: usize) -> Tensor {
+        let num_inputs = self.num_inputs as i64;
+        self.attacked
+            .narrow(0, norm as i64 * num_inputs, num_inputs)
+    }
+
+    /// Damage and degradation, a point per norm.
+    pub fn points(&self, model: &dyn LatentModel) -> Vec<DamagePoint> {
+        let degraded = degradation(model, &self.x, &self.attacked);
+        let point = |(i, &norm): (usize, &f64)| {
+            let degraded = &degraded[i * self.num_inputs..(i + 1) * self.num_inputs];
+            let each = self.distances(i).iter().zip(degraded);
+            let rows = each.map(|(&distance, &degradation)| Damage {
+                distance,
+                degradation,
+            });
+            DamagePoint {
+                norm,
+                rows: rows.collect(),
+            }
+        };
+        self.norms.iter().enumerate().map(point).collect()
+    }
+}
+
+/// The points of a [`NormSweep`].
 ///
 /// # Shapes
 /// x: `[N, C, H, W]`; norms: `L` → `L` points of `N` inputs
 ///
 /// # Errors
-/// An attack that does not fit the model.
+/// As [`NormSweep::run`].
 ///
 /// # References
 /// Figures 6.6(d-f), 6.7 and 6.9(b) of the thesis; r-robustness specification §4.7.
@@ -45,29 +129,5 @@ pub fn damage_curve(
     attack: &Attack,
     noise: &Noise,
 ) -> Result<Vec<DamagePoint>, EvalError> {
-    let num_inputs = x.size()[0] as usize;
-    let tiled = x.repeat([norms.len() as i64, 1, 1, 1]);
-    let radius = norms
-        .iter()
-        .flat_map(|&norm| std::iter::repeat_n(norm, num_inputs))
-        .collect();
-    let mut rows = AttackRows::untargeted(tiled, radius);
-    rows.keys = (0..rows.len())
-        .map(|row| (row % num_inputs) as u64)
-        .collect();
-    let outcome = attack.run(model, &rows, noise)?;
-    let degraded = degradation(model, &rows.x, &outcome.attacked(&rows.x));
-    let point = |(i, &norm): (usize, &f64)| {
-        let part = i * num_inputs..(i + 1) * num_inputs;
-        let each = outcome.divergence[part.clone()].iter().zip(&degraded[part]);
-        let rows = each.map(|(divergence, &degradation)| Damage {
-            distance: -divergence,
-            degradation,
-        });
-        DamagePoint {
-            norm,
-            rows: rows.collect(),
-        }
-    };
-    Ok(norms.iter().enumerate().map(point).collect())
+    Ok(NormSweep::run(model, x, norms, attack, noise)?.points(model))
 }

@@ -2,14 +2,14 @@
 
 use approx::assert_relative_eq;
 use ndarray::Array2;
-use vaegis_attacks::{Attack, Objective, Variant};
+use vaegis_attacks::{Attack, AttackRows, Objective, Variant};
 use vaegis_core::SeedTree;
 use vaegis_eval::channel::{propagated, separate};
 use vaegis_eval::curve::{
     RayOptions, acceptance_probabilities, first_crossing, random_directions, ray_probabilities,
     unit_directions,
 };
-use vaegis_eval::damage::damage_curve;
+use vaegis_eval::damage::NormSweep;
 use vaegis_eval::degradation::degradation;
 use vaegis_eval::margin::{MarginDirection, MarginOptions, margins};
 use vaegis_eval::noise::noise_sensitivity;
@@ -20,6 +20,8 @@ use vaegis_theory::linear::LinearModel;
 
 /// Standard errors that a Monte-Carlo estimate may be off: 1 in 10⁶ by chance.
 const STANDARD_ERRORS: f64 = 5.0;
+/// Rows in f64 in batches of two sizes, some tens of projected steps apart.
+const ROUNDING: f64 = 1e-6;
 
 fn seed() -> SeedTree {
     SeedTree::new(11)
@@ -217,8 +219,22 @@ fn damage_grows_with_the_norm_as_the_spectral_norm_says() {
         .reshape([6, 6]);
     let spectral = to_f64_vec(&gram.linalg_eigvalsh("L"))[5].sqrt();
     let attack = Attack::max_damage(Variant::Both);
-    let curve = damage_curve(&model, &x, &[0.0, 1.0, 4.0], &attack, &noise("damage"));
-    for point in curve.expect("attacks") {
+    let norms = [0.0, 1.0, 4.0];
+    let sweep = NormSweep::run(&model, &x, &norms, &attack, &noise("damage")).expect("attacks");
+    for (i, norm) in norms.into_iter().enumerate() {
+        // Those of the norm alone, whatever the others.
+        let rows = AttackRows::untargeted(x.shallow_clone(), vec![norm; 2]);
+        let alone = attack
+            .run(&model, &rows, &noise("damage"))
+            .expect("attacks");
+        let gap = (sweep.attacked(i) - alone.attacked(&x)).abs().max();
+        assert!(gap.double_value(&[]) < ROUNDING, "norm {norm}");
+    }
+    let points = sweep.points(&model);
+    assert_eq!(points.len(), 3);
+    for (i, point) in points.iter().enumerate() {
+        let distances: Vec<f64> = point.rows.iter().map(|row| row.distance).collect();
+        assert_eq!((point.norm, &distances[..]), (norms[i], sweep.distances(i)));
         for row in &point.rows {
             let expected = point.norm * spectral;
             assert_relative_eq!(row.distance, expected, max_relative = 0.01, epsilon = 5e-3);
