@@ -133,12 +133,7 @@ fn part_cells(path: &NetworkPath, x: &Tensor, coordinates: &Tensor, q: &Tensor) 
     let hidden = path.layers.len() - 1;
     let mut h = x.shallow_clone();
     let mut gradients = coordinates.shallow_clone();
-    let mut best: Vec<Cell> = (0..batch)
-        .map(|_| Cell {
-            radius: f64::INFINITY,
-            nearest: None,
-        })
-        .collect();
+    let mut best = Nearest::none(batch, coordinates);
     for (number, layer) in path.layers[..hidden].iter().enumerate() {
         let a = h.linear(&layer.weight, Some(&layer.bias)); // [b, units]
         if number > 0 {
@@ -146,14 +141,7 @@ fn part_cells(path: &NetworkPath, x: &Tensor, coordinates: &Tensor, q: &Tensor) 
         }
         let (kinks, kink_gradients, next) = match path.activation {
             PathActivation::Elementwise(activation) => {
-                let slope = if activation == Activation::Relu {
-                    0.0
-                } else {
-                    0.01
-                };
-                let open = a.gt(0.0).to_kind(Kind::Double);
-                let factor = open * (1.0 - slope) + slope;
-                let next = &gradients * factor.unsqueeze(-1);
+                let next = &gradients * slopes(activation, &a).unsqueeze(-1);
                 (a.shallow_clone(), gradients.shallow_clone(), next)
             }
             PathActivation::GroupSort(group) => {
@@ -171,43 +159,118 @@ fn part_cells(path: &NetworkPath, x: &Tensor, coordinates: &Tensor, q: &Tensor) 
                 (apart(&sorted), apart(&moved), moved)
             }
         };
-        nearest(number, &kinks, &kink_gradients, q, &mut best);
+        best.update(number, &kinks, &kink_gradients);
         h = path.activation.forward(&a);
         gradients = next;
     }
-    best
+    best.cells(q)
 }
 
-/// Replaces the best of every input where this layer has a nearer kink.
-fn nearest(layer: usize, kinks: &Tensor, gradients: &Tensor, q: &Tensor, best: &mut [Cell]) {
-    if kinks.size()[1] == 0 {
-        return;
-    }
-    let norms = gradients.square().sum_dim_intlist(-1, false, None).sqrt(); // [b or 1, units]
-    let moves = norms.gt(0.0);
-    let distance = (kinks.abs() / &norms).where_scalarother(&moves, f64::INFINITY);
-    let (least, unit) = distance.min_dim(1, false);
-    let (least, unit) = (to_f64_vec(&least), to_f64_vec(&unit));
-    for (row, cell) in best.iter_mut().enumerate() {
-        if least[row] >= cell.radius {
-            continue;
+/// The derivative of a piecewise-linear activation at every pre-activation; at the kink that of
+/// the negative side, as in [`Activation::derivative`], which needs gradients and so cannot be
+/// taken here. The activation itself says its slopes: it is linear on either side of its zero.
+///
+/// # Shapes
+/// a: any → the same
+fn slopes(activation: Activation, a: &Tensor) -> Tensor {
+    let one = Tensor::ones([], (a.kind(), a.device()));
+    let above = activation.forward(&one);
+    let below = -activation.forward(&-one);
+    above.where_self(&a.gt(0.0), &below)
+}
+
+/// The nearest kinks so far, where the network is: nothing is read before the last layer.
+struct Nearest {
+    /// Distance, `[b]`; +∞ where there is none yet.
+    radius: Tensor,
+    /// Hidden layer and unit, `[b]` each.
+    layer: Tensor,
+    unit: Tensor,
+    /// Way towards the kink in coordinates of the first matrix's row space, `[b, k]`.
+    way: Tensor,
+}
+
+impl Nearest {
+    fn none(batch: i64, coordinates: &Tensor) -> Self {
+        let options = (coordinates.kind(), coordinates.device());
+        let index = Tensor::zeros([batch], (Kind::Int64, coordinates.device()));
+        Self {
+            radius: Tensor::full([batch], f64::INFINITY, options),
+            unit: index.copy(),
+            layer: index,
+            way: Tensor::zeros([batch, coordinates.size()[2]], options),
         }
-        let place = unit[row] as i64;
-        let shared = gradients.size()[0] == 1;
-        let gradient = gradients
-            .get(if shared { 0 } else { row as i64 })
-            .get(place);
+    }
+
+    /// Replaces the best of every input where this layer has a nearer kink.
+    ///
+    /// # Shapes
+    /// kinks: `[b, units]`, gradients: `[b or 1, units, k]`
+    fn update(&mut self, layer: usize, kinks: &Tensor, gradients: &Tensor) {
+        let (batch, units) = kinks.size2().expect("invariant: rows of units");
+        if units == 0 {
+            return;
+        }
+        let norms = gradients.square().sum_dim_intlist(-1, false, None).sqrt(); // [b or 1, units]
+        let moves = norms.gt(0.0);
+        let distance = (kinks.abs() / &norms).where_scalarother(&moves, f64::INFINITY);
+        let (least, unit) = distance.min_dim(1, false);
+        // NaN must not pass for an infinite radius, so it replaces whatever there is.
+        let nearer = least.ge_tensor(&self.radius).logical_not();
+        let place = unit.unsqueeze(1); // [b, 1]
         // Towards the kink: against the gradient where the unit is positive.
-        let sign = kinks.get(row as i64).get(place).double_value(&[]).signum();
-        let length = gradient.norm().double_value(&[]);
-        let direction = q.mv(&gradient) * (-sign / length);
-        *cell = Cell {
-            radius: least[row],
-            nearest: Some(Kink {
-                layer,
-                unit: place as usize,
-                direction: to_f64_vec(&direction),
-            }),
-        };
+        let positive = kinks.gather(1, &place, false).ge(0.0);
+        let sign = positive.to_kind(Kind::Double) * 2.0 - 1.0;
+        let k = gradients.size()[2];
+        let all = gradients.expand([batch, units, k], false);
+        let index = place.unsqueeze(-1).expand([batch, 1, k], false);
+        let gradient = all.gather(1, &index, false).squeeze_dim(1); // [b, k]
+        let length = gradient.square().sum_dim_intlist(-1, true, None).sqrt();
+        let way = -(gradient * sign / length);
+        self.way = way.where_self(&nearer.unsqueeze(1), &self.way);
+        self.unit = unit.where_self(&nearer, &self.unit);
+        let layer = self.layer.full_like(layer as i64);
+        self.layer = layer.where_self(&nearer, &self.layer);
+        self.radius = least.where_self(&nearer, &self.radius);
+    }
+
+    /// The cells on the host; `q` turns ways into directions of the input space.
+    fn cells(&self, q: &Tensor) -> Vec<Cell> {
+        let num_inputs = q.size()[0] as usize;
+        let directions = to_f64_vec(&self.way.matmul(&q.transpose(0, 1))); // [b, n]
+        let [layers, units] = [&self.layer, &self.unit].map(to_f64_vec);
+        let radius = to_f64_vec(&self.radius);
+        let each = radius.into_iter().zip(directions.chunks_exact(num_inputs));
+        each.zip(layers.into_iter().zip(units))
+            .map(|((radius, direction), (layer, unit))| Cell {
+                radius,
+                nearest: (!radius.is_infinite()).then(|| Kink {
+                    layer: layer as usize,
+                    unit: unit as usize,
+                    direction: direction.to_vec(),
+                }),
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A certificate rests on these slopes: they are those of the activation that the network
+    /// applies.
+    #[test]
+    fn slopes_are_the_derivatives_on_both_sides_and_at_the_kink() {
+        let a = Tensor::from_slice(&[-3.0, -1e-9, 0.0, 1e-9, 2.0]);
+        for activation in [
+            Activation::Identity,
+            Activation::Relu,
+            Activation::LeakyRelu,
+        ] {
+            let found = no_grad(|| slopes(activation, &a));
+            let expected = activation.derivative(&a);
+            assert_eq!(to_f64_vec(&found), to_f64_vec(&expected), "{activation:?}");
+        }
     }
 }

@@ -107,18 +107,7 @@ struct TopLayer {
 }
 
 fn top_layer(model: &dyn LatentModel, x: &Tensor, noise: &Noise) -> TopLayer {
-    let draw = |(layer, &size): (usize, &i64)| {
-        let shape = [x.size()[0], size];
-        noise
-            .index(layer as u64)
-            .standard_normal(&shape, x.kind(), x.device())
-    };
-    let eps = model
-        .latent_sizes()
-        .iter()
-        .enumerate()
-        .map(draw)
-        .collect::<Vec<_>>();
+    let eps = crate::layer_noise(model, x.size()[0], x, noise);
     let posterior = model.posterior(x, LatentPath::Noise(&eps), Mode::Eval);
     let top = posterior
         .layers

@@ -1,6 +1,6 @@
 //! How well a model explains an input after seeing only a noisy copy of it.
 
-use crate::in_parts;
+use crate::{in_parts, layer_noise};
 use serde::{Deserialize, Serialize};
 use vaegis_nn::{LatentModel, LatentPath, Mode};
 use vaegis_tensor::convert::to_f64_vec;
@@ -65,16 +65,6 @@ pub(crate) fn latents(model: &dyn LatentModel, x: &Tensor, noise: Option<&Noise>
     let Some(noise) = noise else {
         return model.posterior(x, LatentPath::Mean, Mode::Eval).z;
     };
-    let sizes = model.latent_sizes();
-    let eps: Vec<Tensor> = sizes
-        .iter()
-        .enumerate()
-        .map(|(layer, &size)| {
-            let shape = [x.size()[0], size];
-            noise
-                .index(layer as u64)
-                .standard_normal(&shape, x.kind(), x.device())
-        })
-        .collect();
+    let eps = layer_noise(model, x.size()[0], x, noise);
     model.posterior(x, LatentPath::Noise(&eps), Mode::Eval).z
 }

@@ -1,6 +1,6 @@
 //! Evidence lower bounds: the ELBO with its terms, and the tighter IWAE bound.
 
-use crate::in_parts;
+use crate::{in_parts, layer_noise};
 use serde::{Deserialize, Serialize};
 use vaegis_nn::{LatentModel, LatentPath, Mode};
 use vaegis_tensor::convert::to_f64_vec;
@@ -44,7 +44,7 @@ pub fn elbo(model: &dyn LatentModel, x: &Tensor, samples: usize, noise: &Noise) 
     let per_pass = (ROWS_PER_PASS / samples.max(1)).max(1);
     no_grad(|| {
         in_parts(x, per_pass, |start, part| {
-            let terms = log_ratio_terms(model, part, samples, &noise.index(start as u64));
+            let terms = elbo_terms(model, part, samples, &noise.index(start as u64));
             let mean = |t: &Tensor| to_f64_vec(&t.mean_dim(1, false, None));
             let rows = mean(&terms.log_likelihood).into_iter().zip(mean(&terms.kl));
             rows.map(|(log_likelihood, kl)| ElboRow { log_likelihood, kl })
@@ -171,11 +171,13 @@ pub fn iwae(model: &dyn LatentModel, x: &Tensor, k: usize, noise: &Noise) -> Vec
 struct Terms {
     /// log p(x|z), `[n, S]`.
     log_likelihood: Tensor,
-    /// KL or log-ratio, `[n, S]`.
+    /// KL in closed form or log-ratio, summed over the layers, `[n, S]`.
     kl: Tensor,
 }
 
-fn log_ratio_terms(model: &dyn LatentModel, x: &Tensor, samples: usize, noise: &Noise) -> Terms {
+/// The terms of the ELBO of each draw, the divergence as the model has it: see
+/// [`LatentModel::kl_terms`].
+fn elbo_terms(model: &dyn LatentModel, x: &Tensor, samples: usize, noise: &Noise) -> Terms {
     let (posterior, likelihood) = pass(model, x, samples, noise);
     let kl = model.kl_terms(&posterior, Mode::Eval);
     let kl = kl
@@ -204,17 +206,7 @@ fn pass(
     noise: &Noise,
 ) -> (vaegis_nn::Posterior, Tensor) {
     let repeated = x.repeat_interleave_self_int(samples as i64, 0, None);
-    let rows = repeated.size()[0];
-    let eps: Vec<Tensor> = model
-        .latent_sizes()
-        .iter()
-        .enumerate()
-        .map(|(layer, &size)| {
-            noise
-                .index(layer as u64)
-                .standard_normal(&[rows, size], x.kind(), x.device())
-        })
-        .collect();
+    let eps = layer_noise(model, repeated.size()[0], x, noise);
     let posterior = model.posterior(&repeated, LatentPath::Noise(&eps), Mode::Eval);
     let log_likelihood = model.decode(&posterior.z, Mode::Eval).log_prob(&repeated);
     (posterior, log_likelihood)

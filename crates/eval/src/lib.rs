@@ -28,7 +28,26 @@ pub mod robust;
 
 pub use error::EvalError;
 
-use vaegis_tensor::Tensor;
+use vaegis_nn::LatentModel;
+use vaegis_tensor::{Noise, Tensor};
+
+/// Standard normal noise of every layer for `num_rows` rows, like `x` in kind and device; a layer
+/// has a node of its own.
+///
+/// # Shapes
+/// result: one `[num_rows, d_l]` per layer
+pub(crate) fn layer_noise(
+    model: &dyn LatentModel,
+    num_rows: i64,
+    x: &Tensor,
+    noise: &Noise,
+) -> Vec<Tensor> {
+    let draw = |(layer, &size): (usize, &i64)| {
+        let node = noise.index(layer as u64);
+        node.standard_normal(&[num_rows, size], x.kind(), x.device())
+    };
+    model.latent_sizes().iter().enumerate().map(draw).collect()
+}
 
 /// Runs `measure` on consecutive parts of at most `per_pass` rows and joins the
 /// results; bounds the memory of a pass over a whole test set.

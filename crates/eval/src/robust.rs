@@ -46,6 +46,9 @@ pub fn distances(
             found: keys.len().to_string(),
         });
     }
+    if num_samples == 0 {
+        return Ok(vec![Vec::new(); keys.len()]);
+    }
     let encode = |input: &Tensor| {
         let mut posterior = model.posterior(input, LatentPath::Mean, Mode::Eval);
         posterior.layers.remove(0)
@@ -68,36 +71,47 @@ pub fn distances(
             .flatten(1, -1);
         let clean_sigma = clean.scale();
         let mut all = Vec::with_capacity(keys.len());
-        for (row, &key) in keys.iter().enumerate() {
-            let draw = |label: &str| {
-                noise
-                    .child(label)
-                    .index(key)
-                    .standard_normal(&[num_samples as i64, size], Kind::Float, Device::Cpu)
-                    .to_kind(x.kind())
-                    .to_device(x.device())
+        // Several inputs in one pass, or one input in several.
+        let inputs_per_pass = (ROWS_PER_PASS as usize / num_samples).max(1);
+        for (part, keys) in keys.chunks(inputs_per_pass).enumerate() {
+            let start = (part * inputs_per_pass) as i64;
+            let at = |t: &Tensor| t.narrow(0, start, keys.len() as i64).unsqueeze(1); // [n, 1, d]
+            let points = |mean: &Tensor, sigma: &Tensor, label: &str| {
+                let eta = draws(&noise.child(label), keys, num_samples as i64, size, x);
+                (at(mean) + at(sigma) * eta).flatten(0, 1) // [n·S, d]
             };
-            let row = row as i64;
-            let at = |t: &Tensor| t.select(0, row).unsqueeze(0);
-            let z = at(mean) + at(&sigma) * draw("eta");
+            let z = points(mean, &sigma, "eta");
             let other = (variant == Variant::TwoSample)
-                .then(|| at(clean.mean()) + at(&clean_sigma) * draw("eta-clean"));
-            let mut row_distances = Vec::with_capacity(num_samples);
-            for start in (0..num_samples as i64).step_by(ROWS_PER_PASS as usize) {
-                let len = ROWS_PER_PASS.min(num_samples as i64 - start);
+                .then(|| points(clean.mean(), &clean_sigma, "eta-clean"));
+            let mut distances = Vec::with_capacity(keys.len() * num_samples);
+            for start in (0..z.size()[0]).step_by(ROWS_PER_PASS as usize) {
+                let len = ROWS_PER_PASS.min(z.size()[0] - start);
                 let decode = |z: &Tensor| {
                     model
                         .decode(&[z.narrow(0, start, len)], Mode::Eval)
                         .mean()
-                        .flatten(1, -1)
+                        .reshape([keys.len() as i64, len / keys.len() as i64, -1])
                 };
                 let reference = other.as_ref().map_or_else(|| at(&center), decode);
-                let difference = decode(&z) - reference;
-                let squared = difference.square().sum_dim_intlist(1, false, None);
-                row_distances.extend(to_f64_vec(&squared.sqrt()));
+                let difference = decode(&z) - reference; // [n, S, D]
+                let squared = difference.square().sum_dim_intlist(2, false, None);
+                distances.extend(to_f64_vec(&squared.sqrt()));
             }
-            all.push(row_distances);
+            all.extend(distances.chunks_exact(num_samples).map(<[f64]>::to_vec));
         }
         Ok(all)
     })
+}
+
+/// The noise of each key's input, `[n, S, d]`, like `x` in kind and device.
+fn draws(noise: &Noise, keys: &[u64], num_samples: i64, size: i64, x: &Tensor) -> Tensor {
+    let of = |&key: &u64| {
+        noise
+            .index(key)
+            .standard_normal(&[num_samples, size], Kind::Float, Device::Cpu)
+    };
+    let rows: Vec<Tensor> = keys.iter().map(of).collect();
+    Tensor::stack(&rows, 0)
+        .to_kind(x.kind())
+        .to_device(x.device())
 }
