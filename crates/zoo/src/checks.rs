@@ -7,7 +7,7 @@ use vaegis_nn::{CONV_SIDES, LikelihoodKind};
 
 /// Largest accepted size of a layer, side or latent space: beyond it a typing
 /// error is likelier than a wish, and products of two still fit.
-const MAX_SIZE: i64 = 1 << 20;
+pub(crate) const MAX_SIZE: i64 = 1 << 20;
 /// Largest accepted number of hidden layers in one network.
 const MAX_DEPTH: usize = 64;
 

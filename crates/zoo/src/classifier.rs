@@ -4,6 +4,7 @@
 //! latent-variable models themselves, so they stand outside [`crate::ModelConfig`].
 
 use crate::ZooError;
+use crate::checks::MAX_SIZE;
 use crate::config::require_valid;
 use serde::{Deserialize, Serialize};
 use vaegis_core::config::{Checks, Validate};
@@ -13,8 +14,6 @@ use vaegis_nn::{
 };
 use vaegis_tensor::{Kind, ParamStore, Tensor};
 
-/// Largest accepted size of a layer or an image side.
-const MAX_SIZE: i64 = 1 << 20;
 /// Halves the side of an image.
 const HALVE: Window = Window::new(3, 2, 1);
 /// Turns filters into classes.

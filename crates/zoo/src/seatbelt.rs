@@ -113,11 +113,6 @@ impl Seatbelt {
         })
     }
 
-    /// The configuration of this model, typed.
-    pub fn seatbelt_config(&self) -> &SeatbeltConfig {
-        &self.config
-    }
-
     /// The conditional of the inference model number `i` at the layers that it is given.
     fn conditional(
         &self,

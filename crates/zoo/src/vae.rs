@@ -56,11 +56,6 @@ impl Vae {
         })
     }
 
-    /// The configuration of this model, typed.
-    pub fn vae_config(&self) -> &VaeConfig {
-        &self.config
-    }
-
     /// q(z|x).
     ///
     /// # Shapes

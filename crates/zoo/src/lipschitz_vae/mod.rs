@@ -91,11 +91,6 @@ impl LipschitzVae {
         })
     }
 
-    /// The configuration of this model, typed.
-    pub fn lipschitz_config(&self) -> &LipschitzVaeConfig {
-        &self.config
-    }
-
     /// q(z|x).
     ///
     /// # Shapes
