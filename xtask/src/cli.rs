@@ -78,14 +78,15 @@ Examples:
   VAEGIS_DATA=/data cargo xtask reproduce          on MNIST, if /data has it
 
 A second run continues where an interrupted one stopped.
-The exit code is that of the run: not 0 when a claim fails.")]
+Exit code 0: carried out, whatever its claims came to (a claim that fails is a result, not an error);
+not 0: it could not be carried out.")]
     Reproduce(ReproduceArgs),
     /// Render the report again from stored records, without libtorch
     #[command(after_help = "\
 Examples:
-  cargo xtask report                              render target/reproduce
-  cargo xtask report target/reproduce/tour
-  cargo xtask report --accept                     also copy summaries to docs/results/")]
+  cargo xtask report                                render target/reproduce
+  cargo xtask report target/reproduce/tour-desk-0   one run: experiment, tier, seed
+  cargo xtask report --accept                       also copy summaries to docs/results/")]
     Report {
         /// Folder that `reproduce` wrote [default: target/reproduce]
         dir: Option<PathBuf>,
@@ -218,7 +219,7 @@ pub(crate) struct ReproduceArgs {
     /// Output folder [default: target/reproduce]
     #[arg(long)]
     pub(crate) out: Option<PathBuf>,
-    /// Threads of libtorch and rayon
+    /// libtorch threads within one run [default: 1]
     #[arg(long)]
     pub(crate) threads: Option<usize>,
     /// List the experiments and stop
@@ -279,6 +280,24 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// The help says what the program does: a failed claim ends with 0, and results lie in one
+    /// folder per experiment, tier and seed.
+    #[test]
+    fn the_help_of_reproduce_and_report_is_true() {
+        let cli = Cli::command();
+        let help = |name: &str| {
+            let command = cli.find_subcommand(name).expect("a command");
+            command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default()
+        };
+        let reproduce = help("reproduce");
+        assert!(reproduce.contains("a claim that fails is a result"));
+        assert!(!reproduce.contains("not 0 when a claim fails"));
+        assert!(help("report").contains("target/reproduce/tour-desk-0"));
     }
 
     #[test]
