@@ -94,6 +94,19 @@ fn weights_that_do_not_fit_are_refused() {
             format!("audit {weights} --config vae.toml --images 0 --quiet"),
             "--images",
         ),
+        // The last norm is shown as the largest.
+        (
+            format!("audit {weights} --config vae.toml --norms 2,1 --quiet"),
+            "--norms: expected positive numbers in ascending order, at least one, found 2,1",
+        ),
+        (
+            format!("audit {weights} --config vae.toml --norms 1,1 --quiet"),
+            "found 1,1",
+        ),
+        (
+            format!("audit {weights} --config vae.toml --norms 0,1 --quiet"),
+            "found 0,1",
+        ),
     ] {
         let output = run(at, &format!("{words} --out report"));
         let stderr = String::from_utf8_lossy(&output.stderr);

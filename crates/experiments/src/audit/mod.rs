@@ -9,11 +9,11 @@ mod report;
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use vaegis_attacks::search::Pgd;
-use vaegis_attacks::{Attack, AttackRows, BoxBounds, Search, Variant};
+use vaegis_attacks::{Attack, BoxBounds, Search, Variant};
 use vaegis_eval::bounds::{BoundOptions, InputBounds, margin_bounds};
 use vaegis_eval::certificate::{Certificate, InputCertificates, TermRadius, certify};
 use vaegis_eval::channel::{ChannelDamage, propagated};
-use vaegis_eval::damage::{DamagePoint, damage_curve};
+use vaegis_eval::damage::{DamagePoint, NormSweep};
 use vaegis_eval::degradation::{Degradation, degradation};
 use vaegis_eval::latent::distortion;
 use vaegis_eval::margin::{InputMargin, MarginDirection, MarginOptions, margins};
@@ -31,7 +31,7 @@ pub struct AuditOptions {
     pub num_samples: usize,
     /// Allowed error of each input's statements of confidence.
     pub alpha: f64,
-    /// Norms of the attacks; the last is shown in pictures.
+    /// Norms of the attacks, ascending; the last is shown in pictures.
     pub norms: Vec<f64>,
     /// Keep attacked pixels within the data's range. Margins never do: the ball
     /// of their definition has no box.
@@ -129,7 +129,7 @@ pub struct Audit {
 /// x: `[N, C, H, W]`
 ///
 /// # Errors
-/// No input or no norm, a model with several latent layers, options out of range.
+/// No input, no norm or norms that do not ascend, a model with several latent layers, options out of range.
 pub fn audit(
     model: &dyn LatentModel,
     x: &Tensor,
@@ -137,9 +137,9 @@ pub fn audit(
     noise: &Noise,
     mut progress: impl FnMut(f64, &str),
 ) -> Result<Audit> {
-    let Some(&largest) = options.norms.last() else {
-        bail!("norms: expected at least one, found none");
-    };
+    if !are_ascending(&options.norms) {
+        bail!("norms: expected {ASCENDING}, found {:?}", options.norms);
+    }
     if x.size()[0] == 0 {
         bail!("inputs: expected at least one, found none");
     }
@@ -172,11 +172,9 @@ pub fn audit(
     let random = margins(model, x, &along, &noise.child("random"), |_, _| ())?;
     progress(0.1, "random directions");
     let attack = options.attack();
-    let damage = damage_curve(model, x, &options.norms, &attack, &noise.child("damage"))?;
-    let rows = AttackRows::untargeted(x.shallow_clone(), vec![largest; x.size()[0] as usize]);
-    let attacked = attack
-        .run(model, &rows, &noise.child("damage"))?
-        .attacked(x);
+    let sweep = NormSweep::run(model, x, &options.norms, &attack, &noise.child("damage"))?;
+    let damage = sweep.points(model);
+    let attacked = sweep.attacked(options.norms.len() - 1);
     let samples = options.margins.num_samples;
     let channels = propagated(model, x, &attacked, samples, &noise.child("channels"))?;
     let degraded = degradation(model, x, &attacked);
@@ -215,6 +213,15 @@ pub fn audit(
         x: x.shallow_clone(),
         attacked,
     })
+}
+
+/// What norms of attacks have to be.
+pub(crate) const ASCENDING: &str = "positive numbers in ascending order, at least one";
+
+/// Whether norms are finite, positive and ascending, so that the last is the largest.
+pub(crate) fn are_ascending(norms: &[f64]) -> bool {
+    let valid = norms.iter().all(|norm| norm.is_finite() && *norm > 0.0);
+    valid && !norms.is_empty() && norms.is_sorted_by(|a, b| a < b)
 }
 
 /// Certificates where the model's layers can be looked at, first-order bounds

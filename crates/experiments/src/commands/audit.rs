@@ -5,7 +5,7 @@ use super::machine::{MachineArgs, command_line};
 use super::model_folder::{Loaded, ModelArgs, load, load_described};
 use super::radius_args::RadiusArgs;
 use super::run_config::RunConfig;
-use crate::audit::{AuditOptions, audit};
+use crate::audit::{ASCENDING, AuditOptions, are_ascending, audit};
 use crate::progress::Progress;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
@@ -45,7 +45,7 @@ pub struct AuditArgs {
     /// Images, ball and effort
     #[command(flatten)]
     pub radius: RadiusArgs,
-    /// Norms of the attacks, the largest last
+    /// Norms of the attacks, ascending; the largest is shown in pictures
     #[arg(
         long,
         value_name = "LIST",
@@ -65,9 +65,9 @@ impl Validate for AuditArgs {
     fn violations(&self) -> Vec<Violation> {
         let mut checks = Checks::new();
         self.radius.check(&mut checks);
-        for norm in &self.norms {
-            checks.positive("--norms", *norm);
-        }
+        let list: Vec<String> = self.norms.iter().map(f64::to_string).collect();
+        let ok = are_ascending(&self.norms);
+        checks.require("--norms", ok, ASCENDING, list.join(","));
         checks.into_violations()
     }
 }

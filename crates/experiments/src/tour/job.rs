@@ -13,9 +13,10 @@ use vaegis_attacks::grid::lambda_grid;
 use vaegis_attacks::record::AttackRecord;
 use vaegis_attacks::search::{Pgd, RandomSearch};
 use vaegis_attacks::sweep::{Sweep, SweepRows};
-use vaegis_attacks::{Attack, AttackRows, NoiseMode, Search, Variant};
+use vaegis_attacks::{Attack, NoiseMode, Search, Variant};
 use vaegis_eval::bounds::{BoundOptions, InputBounds, margin_bounds};
-use vaegis_eval::degradation::{Degradation, degradation};
+use vaegis_eval::damage::{NormSweep, damage_curve};
+use vaegis_eval::degradation::Degradation;
 use vaegis_eval::elbo::{ElboRow, elbo, iwae, mean};
 use vaegis_eval::latent::{LatentUsage, distortion, usage};
 use vaegis_eval::margin::{FailingShare, InputMargin, MarginOptions, margins, shares_at};
@@ -240,7 +241,7 @@ pub(super) fn run(
     let damage_attacks = damage_attacks(config);
     let key = (&base, &data.images, &config.radii, &damage_attacks);
     let (damage, reused) = stage(&work.join("damage.json"), &key, || {
-        damage_curve(model, &x, config, &damage_attacks, &noise("damage"))
+        both_damage_curves(model, &x, config, &damage_attacks, &noise("damage"))
     })?;
     count(DAMAGE_UNITS, reused, "maximum damage");
 
@@ -332,40 +333,25 @@ fn damage_attacks(config: &TourConfig) -> [Attack; 2] {
     [attack, random]
 }
 
-/// All images at all radii as one batch.
-fn damage_curve(
+/// All images at all radii: each attack as one batch.
+fn both_damage_curves(
     model: &dyn LatentModel,
     x: &vaegis_tensor::Tensor,
     config: &TourConfig,
     [attack, random]: &[Attack; 2],
     noise: &Noise,
 ) -> Result<Vec<DamagePoint>> {
-    let num_images = x.size()[0] as usize;
-    let tiled = x.repeat([config.radii.len() as i64, 1, 1, 1]);
-    let radius: Vec<f64> = config
-        .radii
-        .iter()
-        .flat_map(|&r| std::iter::repeat_n(r, num_images))
-        .collect();
-    let mut rows = AttackRows::untargeted(tiled, radius);
-    // An image has the same noise at every radius, so that its curve is smooth.
-    rows.keys = (0..rows.len())
-        .map(|row| (row % num_images) as u64)
-        .collect();
-    let attacked = attack.run(model, &rows, noise)?;
-    let random = random.run(model, &rows, noise)?;
-    let degraded = degradation(model, &rows.x, &attacked.attacked(&rows.x));
-    let point = |(i, &radius): (usize, &f64)| {
-        let part = i * num_images..(i + 1) * num_images;
-        let damage = |objective: &[f64]| objective[part.clone()].iter().map(|v| -v).collect();
-        DamagePoint {
-            radius,
-            attack: damage(&attacked.objective),
-            random: damage(&random.objective),
-            degradation: degraded[part.clone()].to_vec(),
-        }
-    };
-    Ok(config.radii.iter().enumerate().map(point).collect())
+    let attacked = damage_curve(model, x, &config.radii, attack, noise)?;
+    let random = NormSweep::run(model, x, &config.radii, random, noise)?;
+    let each = attacked.into_iter().enumerate();
+    Ok(each
+        .map(|(i, point)| DamagePoint {
+            radius: point.norm,
+            attack: point.rows.iter().map(|row| row.distance).collect(),
+            random: random.distances(i).to_vec(),
+            degradation: point.rows.iter().map(|row| row.degradation).collect(),
+        })
+        .collect())
 }
 
 /// Arithmetic mean; NaN for no values. Unlike `stats::mean` it lets infinite bounds through.
