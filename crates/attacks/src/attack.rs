@@ -358,6 +358,7 @@ impl Attack {
             evaluations: winner.iter().map(|&w| found.evaluations[w]).collect(),
             status: winner.iter().map(|&w| found.status[w]).collect(),
             restart: winner.iter().map(|&w| w / num_rows).collect(),
+            pixel_range: range,
             distortion,
         }
     }

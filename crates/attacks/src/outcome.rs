@@ -46,6 +46,8 @@ pub struct AttackOutcome {
     pub status: Vec<RowStatus>,
     /// Which restart won.
     pub restart: Vec<usize>,
+    /// Lowest and highest value of x + d; infinite where no box holds it.
+    pub pixel_range: (f64, f64),
 }
 
 impl AttackOutcome {
@@ -59,12 +61,25 @@ impl AttackOutcome {
         self.objective.is_empty()
     }
 
-    /// x + d in the shape, kind and device of `x`.
+    /// x + d in the shape, kind and device of `x`, inside the box whose ends are
+    /// rounded to that kind.
+    ///
+    /// A distortion that reaches the box in f64 may leave it by some units in
+    /// the last place once it is rounded to f32: such pixels are moved back.
     ///
     /// # Shapes
     /// x: `[N, C, H, W]` → `[N, C, H, W]`
     pub fn attacked(&self, x: &Tensor) -> Tensor {
-        let d = self.distortion.to_kind(x.kind()).to_device(x.device());
-        x + d.reshape(x.size())
+        self.attacked_part(x, 0)
+    }
+
+    /// [`AttackOutcome::attacked`] of consecutive rows from the row `first` on.
+    ///
+    /// # Shapes
+    /// x: `[n, C, H, W]` → `[n, C, H, W]`
+    pub(crate) fn attacked_part(&self, x: &Tensor, first: usize) -> Tensor {
+        let d = self.distortion.narrow(0, first as i64, x.size()[0]);
+        let d = d.to_kind(x.kind()).to_device(x.device());
+        (x + d.reshape(x.size())).clamp(self.pixel_range.0, self.pixel_range.1)
     }
 }

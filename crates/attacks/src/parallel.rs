@@ -92,6 +92,7 @@ fn interleave(groups: &[Vec<usize>], parts: Vec<AttackOutcome>) -> AttackOutcome
         evaluations: gather(&parts, &place, |p| &p.evaluations),
         status: gather(&parts, &place, |p| &p.status),
         restart: gather(&parts, &place, |p| &p.restart),
+        pixel_range: parts[0].pixel_range,
     }
 }
 

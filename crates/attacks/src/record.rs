@@ -181,18 +181,14 @@ fn describe_part(
     noise: &Noise,
     part: &[usize],
 ) -> Vec<AttackRecord> {
-    let (first, num_rows) = (part[0], part.len() as i64);
+    let first = part[0];
     let part = rows.select(part);
     let target = part
         .target
         .as_ref()
         .expect("invariant: targeted rows have targets");
     no_grad(|| {
-        let d = outcome.distortion.narrow(0, first as i64, num_rows);
-        let attacked = &part.x
-            + d.to_kind(part.x.kind())
-                .to_device(part.x.device())
-                .reshape(part.x.size());
+        let attacked = outcome.attacked_part(&part.x, first);
         let nll = |input: &Tensor, images: &[&Tensor]| {
             nll(
                 victim,

@@ -55,6 +55,7 @@ pub fn random_of_equal_norm(
         evaluations: vec![0; num_rows],
         status: vec![RowStatus::BudgetUsed; num_rows],
         restart: vec![0; num_rows],
+        pixel_range: (f64::NEG_INFINITY, f64::INFINITY),
         distortion,
     }
 }
@@ -74,7 +75,9 @@ pub fn describe_random(
     (records, distortions): (&[AttackRecord], &Tensor),
     noise: &Noise,
 ) -> Vec<AttackRecord> {
-    let random = random_of_equal_norm(&outcome(records, distortions), &rows.rows, noise);
+    let range = sweep.attack.constraint.pixel_range(victim.bounds());
+    let attacked = outcome(records, distortions, range);
+    let random = random_of_equal_norm(&attacked, &rows.rows, noise);
     describe(
         victim,
         &sweep.attack,
@@ -87,7 +90,11 @@ pub fn describe_random(
 }
 
 /// The outcome that these records describe.
-fn outcome(records: &[AttackRecord], distortions: &Tensor) -> AttackOutcome {
+fn outcome(
+    records: &[AttackRecord],
+    distortions: &Tensor,
+    pixel_range: (f64, f64),
+) -> AttackOutcome {
     let all = |pick: fn(&AttackRecord) -> f64| records.iter().map(pick).collect();
     let counts = |pick: fn(&AttackRecord) -> usize| records.iter().map(pick).collect();
     AttackOutcome {
@@ -101,5 +108,6 @@ fn outcome(records: &[AttackRecord], distortions: &Tensor) -> AttackOutcome {
         evaluations: counts(|r| r.evaluations),
         status: records.iter().map(|r| r.status).collect(),
         restart: counts(|r| r.restart),
+        pixel_range,
     }
 }

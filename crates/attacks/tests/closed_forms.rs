@@ -146,6 +146,76 @@ fn linear_gaussian_attacks_reach_the_global_optimum() {
     }
 }
 
+/// SB-24: the distortion itself entry by entry, and the penalty from which on the attacker does
+/// nothing.
+#[test]
+fn kl_distortions_are_those_of_the_closed_form() {
+    let spec = LinearGaussianSpec::random(6, 3, &seed());
+    let model = LinearGaussian::new(Kind::Double, &spec);
+    let (_, x, target) = rows(&model, &[1.0]);
+    let weights = (&spec.log_sigma * -2.0).exp().unsqueeze(1);
+    let weighted = &spec.encoder_weight * weights;
+    let way = Tensor::from_slice(&target) - Tensor::from_slice(&x);
+    let pull = weighted.transpose(0, 1).mv(&spec.encoder_weight.mv(&way));
+    let threshold = pull.square().sum(None).sqrt().double_value(&[]);
+    // So near the threshold the optimum is a thousandth of the way and still above rounding.
+    let (below, above) = (threshold * 0.999, threshold * 1.001);
+    let lambdas = [1e-4, 0.1, 1.0, 3.0, below, above];
+    for (penalty, toy) in [
+        (Penalty::L2, ToyPenalty::L2),
+        (Penalty::L2Squared, ToyPenalty::L2Squared),
+    ] {
+        let (rows, ..) = rows(&model, &lambdas);
+        let attack = Attack::new(Objective::LATENT_KL, free(penalty), exact_search());
+        let outcome = attack.run(&model, &rows, &noise()).expect("runs");
+        for (row, &lambda) in lambdas.iter().enumerate() {
+            let best = model.latent_attack(&x, &target, LatentDistance::Kl, toy, lambda);
+            let found = flat(&outcome.distortion.get(row as i64));
+            for (found, expected) in found.iter().zip(&best.distortion) {
+                assert_relative_eq!(*found, *expected, epsilon = MINIMIZER);
+            }
+            let stays = penalty == Penalty::L2 && lambda > threshold;
+            assert_eq!(
+                outcome.norm_l2[row] == 0.0,
+                stays,
+                "{penalty:?}, λ {lambda}"
+            );
+            assert_eq!(best.norm == 0.0, stays, "{penalty:?}, λ {lambda}");
+        }
+    }
+}
+
+/// §9: the units of the latents are a convention to an attack by KL, and not to one by W₂.
+#[test]
+fn kl_attacks_do_not_depend_on_the_units_of_the_latents() {
+    let (factors, offsets) = ([4.0, 0.5, -2.0], [0.3, -1.0, 2.0]);
+    let spec = LinearGaussianSpec::random(6, 3, &seed());
+    let model = LinearGaussian::new(Kind::Double, &spec);
+    let mut scaled = LinearGaussianSpec::random(6, 3, &seed());
+    let factors = Tensor::from_slice(&factors);
+    scaled.encoder_weight = &spec.encoder_weight * factors.unsqueeze(1);
+    scaled.encoder_bias = &spec.encoder_bias * &factors + Tensor::from_slice(&offsets);
+    scaled.log_sigma = &spec.log_sigma + factors.abs().log();
+    let scaled = LinearGaussian::new(Kind::Double, &scaled);
+    let run = |model: &LinearGaussian, objective| {
+        let attack = Attack::new(objective, free(Penalty::L2), exact_search());
+        let (rows, ..) = rows(model, &[0.01, 0.1, 1.0, 10.0]);
+        attack.run(model, &rows, &noise()).expect("runs").objective
+    };
+    let values = |objective| (run(&model, objective), run(&scaled, objective));
+    let (first, second) = values(Objective::LATENT_KL);
+    for (a, b) in first.iter().zip(&second) {
+        assert_relative_eq!(*a, *b, max_relative = OBJECTIVE);
+    }
+    let (first, second) = values(Objective::LATENT_W2);
+    // Where the attack is complete (small λ) only the way to the target counts.
+    let mut pairs = first.iter().zip(&second);
+    assert!(
+        pairs.any(|(a, b)| (a - b).abs() > 0.05 * a),
+        "W₂ follows the units: {first:?} and {second:?}"
+    );
+}
+
 /// SB-25 on the whole grid: ‖d‖ falls, r and Δ rise, Δ is concave in λ, and
 /// doing nothing is never better.
 #[test]
