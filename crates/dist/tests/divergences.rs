@@ -18,6 +18,8 @@ const VALID: &str = "the parameters of the test are valid";
 const PRINTED: f64 = 1e-9;
 /// Rounding of sums of a few terms of order 100.
 const ROUNDING: f64 = 1e-12;
+/// An affine map of two coordinates and its way back through exponentials and differences.
+const MAPPED: f64 = 1e-10;
 /// A divergence between laws whose parameters differ by 0.01 or more is far above this.
 const CLEARLY_POSITIVE: f64 = 1e-9;
 
@@ -111,6 +113,36 @@ proptest! {
             |v| Independent::new(Bernoulli::new(&tensor(v)).expect(VALID), 1).expect(VALID),
             &pair,
         )?;
+    }
+
+    /// z ↦ c z + s in each coordinate, with a factor and an offset of its own.
+    #[test]
+    fn kl_is_invariant_under_affine_maps_of_each_coordinate_and_w2_is_not(
+        pair in pairs(),
+        logs in prop::array::uniform2(-2.0..2.0_f64),
+        signs in prop::array::uniform2(prop::bool::ANY),
+        offsets in prop::array::uniform2(-5.0..5.0_f64),
+    ) {
+        let plain = |v: &[f64; 4]| DiagNormal::new(tensor(&v[..2]), tensor(&v[2..]));
+        let sign = tensor(&signs.map(|s| if s { 1.0 } else { -1.0 }));
+        let factor = tensor(&logs).exp() * sign;
+        let mapped = |v: &[f64; 4]| {
+            let mean = tensor(&v[..2]) * &factor + tensor(&offsets);
+            DiagNormal::new(mean, tensor(&v[2..]) + tensor(&logs))
+        };
+        let (a, b) = (plain(&pair.0), plain(&pair.1));
+        let (c, d) = (mapped(&pair.0), mapped(&pair.1));
+        let (before, after) = (number(&a.kl_to(&b)), number(&c.kl_to(&d)));
+        prop_assert!((before - after).abs() <= MAPPED * (1.0 + before), "{before} and {after}");
+        // W₂² weighs each coordinate by the square of its factor.
+        let squares = (a.mean() - b.mean()).square() + (a.scale() - b.scale()).square();
+        let weighted = number(&(squares * factor.square()).sum(Kind::Double));
+        let (before, after) = (number(&a.w2_squared_to(&b)), number(&c.w2_squared_to(&d)));
+        prop_assert!((weighted - after).abs() <= MAPPED * (1.0 + weighted));
+        if logs.iter().all(|log| *log > 0.05) && far_apart(&pair) {
+            // Every factor is above e^0.05, and its square above e^0.1.
+            prop_assert!(after > 1.1 * before, "{before} and {after}");
+        }
     }
 
     #[test]

@@ -49,6 +49,27 @@ fn layer(num_inputs: usize, num_outputs: usize, kernel: usize, normalized: bool)
     num_inputs * num_outputs * kernel * kernel + num_outputs + norm
 }
 
+/// The sources' trunk and decoder for three channels and 64 × 64 pixels, counted by hand: weights
+/// with their biases, and two numbers of the normalization for each output channel.
+#[test]
+fn color_64_has_the_counts_of_the_table() {
+    let config = conv(3, 64, 64);
+    // 3→64:    3·64·16    + 3·64  =     3_264
+    // 64→64:   64·64·16   + 3·64  =    65_728
+    // 64→128:  64·128·16  + 3·128 =   131_456
+    // 128→128: 128·128·16 + 3·128 =   262_528
+    // 128→512: 128·512·16 + 3·512 = 1_050_112
+    assert_eq!(count(&config, "encoder"), 1_513_088);
+    // 64→512, one pixel: 64·512   + 3·512 =    34_304
+    // 512→128: 512·128·16         + 3·128 = 1_048_960
+    // 128→128: 128·128·16         + 3·128 =   262_528
+    // 128→64:  128·64·16          + 3·64  =   131_264
+    // 64→64:   64·64·16           + 3·64  =    65_728
+    // 64→3, not normalized: 64·3·16 + 3   =     3_075
+    assert_eq!(count(&config, "decoder"), 1_545_859);
+    assert_eq!(count(&config, "mu"), 512 * 64 + 64);
+}
+
 #[test]
 fn color_32_drops_the_first_layer_of_each_stack() {
     let config = conv(3, 32, 64);
