@@ -104,6 +104,8 @@ fn delta(
 /// Every objective by every search: Δ is what it says, in the box and not above r(d = 0).
 /// Returns the objectives with their outcomes.
 fn attack_all(model: &dyn LatentModel) -> Vec<(Objective, Search, AttackOutcome)> {
+    // Networks this small only lose by threads.
+    vaegis_tensor::device::set_num_threads(1);
     let rows = rows(model);
     let mut all = Vec::new();
     for objective in TARGETED {

@@ -94,3 +94,108 @@ pub fn pixels(images: &Tensor) -> Vec<Vec<f32>> {
     let flat = Vec::<f32>::try_from(&rows.flatten(0, -1)).expect("invariant: flat f32 on the host");
     flat.chunks_exact(width).map(<[f32]>::to_vec).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vaegis_attacks::record::describe;
+    use vaegis_attacks::{Attack, AttackOutcome, AttackRows, Objective, RowStatus};
+    use vaegis_core::SeedTree;
+    use vaegis_dist::DiagNormal;
+    use vaegis_nn::{LatentPath, Likelihood, LikelihoodKind, Mode, Posterior};
+    use vaegis_tensor::{Noise, ParamStore};
+
+    /// Pixels from −1 to 1 that come back with the other sign.
+    struct Negative(ParamStore);
+
+    impl LatentModel for Negative {
+        fn input_shape(&self) -> [i64; 3] {
+            [1, 1, 2]
+        }
+        fn bounds(&self) -> (f64, f64) {
+            (-1.0, 1.0)
+        }
+        fn latent_sizes(&self) -> Vec<i64> {
+            vec![2]
+        }
+        fn params(&self) -> &ParamStore {
+            &self.0
+        }
+        fn posterior(&self, x: &Tensor, path: LatentPath<'_>, _mode: Mode) -> Posterior {
+            let mean = x.flatten(1, -1);
+            let layer = DiagNormal::new(mean.shallow_clone(), mean.full_like(-20.0));
+            let z = vec![path.point(0, &layer)];
+            let layers = vec![layer];
+            Posterior { layers, z }
+        }
+        fn decode(&self, z: &[Tensor], _mode: Mode) -> Likelihood {
+            Likelihood {
+                kind: LikelihoodKind::Gaussian { sigma: 1.0 },
+                parameter: z[0].neg().unflatten(1, [1, 1, 2]),
+            }
+        }
+        fn kl_terms(&self, posterior: &Posterior, _mode: Mode) -> Vec<Tensor> {
+            vec![posterior.layers[0].kl_to_standard()]
+        }
+    }
+
+    #[test]
+    fn sb32_every_panel_shows_its_own_image() {
+        let noise = Noise::portable(SeedTree::new(32));
+        let model = Negative(ParamStore::new(
+            Kind::Float,
+            Device::Cpu,
+            noise.child("init"),
+        ));
+        let image = |pixels: [f32; 2]| Tensor::from_slice(&pixels).reshape([1, 1, 1, 2]);
+        let (x, target) = (image([-1.0, 0.0]), image([0.6, -0.6]));
+        let d = image([0.5, 0.25]);
+        let rows = AttackRows::targeted(x.shallow_clone(), target.shallow_clone(), vec![0.125]);
+        let outcome = AttackOutcome {
+            distortion: d.to_kind(Kind::Double).flatten(1, -1),
+            objective: vec![1.0],
+            divergence: vec![1.0],
+            divergence_clean: vec![2.0],
+            norm_l2: vec![0.3125_f64.sqrt()],
+            norm_linf: vec![0.5],
+            iterations: vec![1],
+            evaluations: vec![1],
+            status: vec![RowStatus::ConvergedGradient],
+            restart: vec![0],
+            pixel_range: model.bounds(),
+        };
+        let attack = Attack::penalized(Objective::LATENT_KL);
+        let record = describe(&model, &attack, &rows, &[0], &outcome, 1, &noise).remove(0);
+        let panel = attack_panel("pair-0", "Pair 0", &model, (&x, &target, &d), &record);
+        let panel = panel.expect("finite pixels");
+        // (v + 1) / 2 of 255, and −v for reconstructions; x + d = (−0.5, 0.25).
+        let expected: [[(&str, [u8; 2], &str); 3]; 2] = [
+            [
+                ("Original", [0, 128], ""),
+                ("Original rec.", [255, 128], "‖x̃ − x‖ = 2.00"),
+                ("Adversarial", [64, 159], "‖d‖ = 0.56"),
+            ],
+            [
+                // ‖(−1.6, 0.6)‖, and ‖(0.5, −0.25) − (0.6, −0.6)‖ = ‖(−0.1, 0.35)‖.
+                ("Target", [204, 51], "‖x − xᵗ‖ = 1.71"),
+                ("Adversarial rec.", [191, 96], "‖x̃* − xᵗ‖ = 0.36"),
+                ("Distortion", [255, 0], "rescaled to [0, 1]"),
+            ],
+        ];
+        assert_eq!(panel.cells.len(), 2);
+        for (cells, expected) in panel.cells.iter().zip(expected) {
+            assert_eq!(cells.len(), 3);
+            for (cell, (name, bytes, note)) in cells.iter().zip(expected) {
+                let cell = cell.as_ref().expect("a picture");
+                assert_eq!(cell.picture.pixels, bytes, "{name}");
+                assert!(cell.caption.starts_with(name), "{}", cell.caption);
+                assert!(cell.caption.ends_with(note), "{}", cell.caption);
+            }
+        }
+        assert!(
+            panel.caption.starts_with("λ = 1.25e-1"),
+            "{}",
+            panel.caption
+        );
+    }
+}

@@ -1,6 +1,9 @@
 //! Laws of every attack on a network: independent rows, reproducibility,
 //! gradients, clear errors, sweeps that survive a kill.
 
+#[path = "attack_laws/boxes.rs"]
+mod boxes;
+
 use approx::assert_relative_eq;
 use vaegis_attacks::search::{AdamSearch, Lbfgs, Pgd};
 use vaegis_attacks::sweep::{Sweep, SweepRows};
