@@ -95,6 +95,27 @@ pub struct Certificate {
     pub best: TermRadius,
     /// Every radius.
     pub terms: Vec<TermRadius>,
+    /// What vouches for the Lipschitz constants behind them.
+    #[serde(default, skip_serializing_if = "LayerNorms::are_promised")]
+    pub layer_norms: LayerNorms,
+}
+
+/// What vouches for the norms of a model's layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LayerNorms {
+    /// Measured, and what the model's construction promises, if it promises anything.
+    #[default]
+    Promised,
+    /// Measured alone: some layer is not as orthonormal as the model promises. The radii hold for
+    /// the network as it is; its margin is not the one it was configured for.
+    MeasuredOnly,
+}
+
+impl LayerNorms {
+    fn are_promised(&self) -> bool {
+        *self == Self::Promised
+    }
 }
 
 /// All that is certified of one input.
@@ -148,14 +169,15 @@ impl ModelConstants {
     }
 }
 
-/// Certificates of every input.
+/// Certificates of every input, for a model whose layers are what it promises.
 ///
 /// # Shapes
 /// x: `[N, C, H, W]` → `N` results
 ///
 /// # Errors
-/// A model that is not fully connected or has several latent layers; numbers out
-/// of range.
+/// A model that is not fully connected or has several latent layers; a layer that
+/// should be orthonormal and is not ([`certify_measured`] certifies that network
+/// as it is); numbers out of range.
 ///
 /// # References
 /// Cell and S1: Theorem 6.1 without its O(ε); the others: Barrett et al. (2022) and
@@ -164,6 +186,39 @@ pub fn certify(
     model: &dyn LatentModel,
     x: &Tensor,
     options: &BoundOptions,
+    noise: &Noise,
+) -> Result<Vec<InputCertificates>, EvalError> {
+    model.check_layers()?;
+    certify_with(model, x, options, LayerNorms::Promised, noise)
+}
+
+/// As [`certify`], whether or not the layers are what the model promises: the
+/// constants are the measured norms of the frozen layers, which hold in any case,
+/// and [`Certificate::layer_norms`] says whether they are more than that.
+///
+/// # Shapes
+/// x: `[N, C, H, W]` → `N` results
+///
+/// # Errors
+/// As [`certify`], but for layers that are not orthonormal.
+pub fn certify_measured(
+    model: &dyn LatentModel,
+    x: &Tensor,
+    options: &BoundOptions,
+    noise: &Noise,
+) -> Result<Vec<InputCertificates>, EvalError> {
+    let layer_norms = match model.check_layers() {
+        Ok(()) => LayerNorms::Promised,
+        Err(_) => LayerNorms::MeasuredOnly,
+    };
+    certify_with(model, x, options, layer_norms, noise)
+}
+
+fn certify_with(
+    model: &dyn LatentModel,
+    x: &Tensor,
+    options: &BoundOptions,
+    layer_norms: LayerNorms,
     noise: &Noise,
 ) -> Result<Vec<InputCertificates>, EvalError> {
     let paths = model.network_paths().ok_or_else(|| EvalError::BadInput {
@@ -190,6 +245,7 @@ pub fn certify(
             sigma,
             constants: &constants,
             constant_scale: paths.scale == ScalePath::Constant,
+            layer_norms,
             options,
         };
         let certificates = input.certificates()?;
@@ -209,6 +265,7 @@ struct Input<'a> {
     sigma: &'a [f64],
     constants: &'a ModelConstants,
     constant_scale: bool,
+    layer_norms: LayerNorms,
     options: &'a BoundOptions,
 }
 
@@ -229,6 +286,7 @@ impl Input<'_> {
                 variant,
                 best,
                 terms,
+                layer_norms: self.layer_norms,
             })
         };
         variants.into_iter().map(certificate).collect()

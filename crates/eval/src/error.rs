@@ -14,6 +14,9 @@ pub enum EvalError {
         /// What was given.
         found: String,
     },
+    /// A model whose layers are not what its certificates would rest on.
+    #[error("no certificate: {0}, as `certify_measured` does")]
+    Unconverged(#[from] vaegis_nn::lipschitz::Unconverged),
     /// A statistic has no value for these numbers.
     #[error(transparent)]
     Theory(#[from] vaegis_theory::TheoryError),

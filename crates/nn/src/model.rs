@@ -1,5 +1,6 @@
 //! What attacks and evaluation need of a latent-variable model.
 
+use crate::lipschitz::Unconverged;
 use crate::{Likelihood, NetworkPaths};
 use vaegis_dist::{DiagNormal, Distribution as _, Reparameterize as _};
 use vaegis_tensor::autograd::per_example_jacobian;
@@ -103,6 +104,15 @@ pub trait LatentModel {
     /// model is not fully connected with one latent layer.
     fn network_paths(&self) -> Option<NetworkPaths> {
         None
+    }
+
+    /// Whether the frozen layers are as orthonormal as the model's construction promises; a model
+    /// that promises nothing keeps it. Certificates ask before they trust the model.
+    ///
+    /// # Errors
+    /// A layer whose iteration has not converged.
+    fn check_layers(&self) -> Result<(), Unconverged> {
+        Ok(())
     }
 
     /// The Jacobian of the bottom layer's posterior mean for every input: by products of

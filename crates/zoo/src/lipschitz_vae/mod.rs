@@ -200,6 +200,10 @@ impl LatentModel for LipschitzVae {
             decoder: self.decoder.path(mean_lipschitz(self.config.likelihood)),
         })
     }
+
+    fn check_layers(&self) -> Result<(), Unconverged> {
+        self.constants(Excess::Refuse).map(|_| ())
+    }
 }
 
 impl Objective for LipschitzVae {
