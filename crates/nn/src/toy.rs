@@ -1,15 +1,18 @@
-//! A linear-Gaussian VAE for which everything has a closed form: the double for
-//! tests of attacks, evaluation and training. Behind the feature `testkit`;
-//! nothing that ships depends on it.
+//! Models for which everything has a closed form: the doubles for tests of
+//! attacks, evaluation and training. Behind the feature `testkit`; nothing that
+//! ships depends on them. [`LinearGaussian`] is linear with a constant scale,
+//! [`ExponentialScale`] has a scale that moves with its input.
 //!
 //! The network part works in the element kind it was built with; the closed
 //! forms are computed in f64 from the parameters as they are at the call.
 
 mod attack;
 mod evidence;
+mod exponential;
 mod margin;
 
 pub use attack::{LatentAttackOptimum, LatentDistance, Penalty};
+pub use exponential::{ExponentialScale, FoldedNormal};
 pub use margin::MaxDamage;
 
 use crate::lipschitz::{AffineMap, PathActivation};

@@ -107,7 +107,7 @@ fn steepest(matrix: &Tensor) -> (f64, Vec<f64>) {
 /// ```text
 /// Σⱼ Poisson(j; λ/2) P(d/2 + j, x/2),  P the regularized lower incomplete gamma function
 /// ```
-fn noncentral_chi2_cdf(x: f64, dimension: u32, noncentrality: f64) -> f64 {
+pub(super) fn noncentral_chi2_cdf(x: f64, dimension: u32, noncentrality: f64) -> f64 {
     let (half_x, half_lambda) = (0.5 * x, 0.5 * noncentrality);
     if half_x <= 0.0 {
         return 0.0;
