@@ -20,6 +20,10 @@ const MAX_TRIES: usize = 5;
 /// Bytes above which a file of unpublished size is refused.
 const MAX_UNKNOWN_BYTES: u64 = 1 << 30;
 
+/// How long nothing may arrive before a connection counts as broken. Large files take as long as
+/// they take, but a server that is silent for so long has stopped.
+pub const STALL: Duration = Duration::from_secs(60);
+
 /// Where a download stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress<'a> {
@@ -71,11 +75,14 @@ pub fn fetch(
     layout
         .files
         .iter()
-        .map(|file| fetch_file(file, root, progress))
+        .map(|file| fetch_file(file, root, STALL, progress))
         .collect()
 }
 
 /// Downloads one file below `root`, trying its addresses in order.
+///
+/// A connection over which nothing arrives for `stall` (by default [`STALL`]) is given up, as one
+/// that broke: what arrived is kept and continued.
 ///
 /// # Errors
 ///
@@ -83,6 +90,7 @@ pub fn fetch(
 pub fn fetch_file(
     file: &FileSpec,
     root: &Path,
+    stall: Duration,
     progress: &mut dyn FnMut(&Progress<'_>),
 ) -> Result<PathBuf, DataError> {
     let path = root.join(file.path);
@@ -99,7 +107,7 @@ pub fn fetch_file(
         "see the registry's origin",
     ));
     for url in file.urls {
-        last = from_url(url, file, &path, progress);
+        last = from_url(url, file, &path, stall, progress);
         if last.is_ok() {
             break;
         }
@@ -126,9 +134,10 @@ fn from_url(
     url: &str,
     file: &FileSpec,
     path: &Path,
+    stall: Duration,
     progress: &mut dyn FnMut(&Progress<'_>),
 ) -> Result<(), DataError> {
-    let agent = agent_for(url)?;
+    let agent = agent_for(url, stall)?;
     let mut part = path.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
@@ -253,7 +262,7 @@ fn transfer(
 }
 
 /// A client for an address: HTTPS everywhere, plain HTTP only on this machine.
-fn agent_for(url: &str) -> Result<Agent, DataError> {
+fn agent_for(url: &str, stall: Duration) -> Result<Agent, DataError> {
     let loopback = ["http://127.0.0.1:", "http://[::1]:", "http://localhost:"]
         .iter()
         .any(|prefix| url.starts_with(prefix));
@@ -267,6 +276,7 @@ fn agent_for(url: &str) -> Result<Agent, DataError> {
         .http_status_as_error(false)
         .timeout_connect(Some(Duration::from_secs(30)))
         .timeout_recv_response(Some(Duration::from_secs(60)))
+        .timeout_per_read(Some(stall))
         .build();
     Ok(Agent::new_with_config(config))
 }

@@ -4,10 +4,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use vaegis_core::hash::sha256_hex;
 use vaegis_data::DataError;
-use vaegis_data::fetch::{Progress, fetch, fetch_file};
+use vaegis_data::fetch::{Progress, STALL, fetch, fetch_file};
 use vaegis_data::registry::{Checksum, FileSpec};
 
 /// How the server answers.
@@ -19,6 +20,8 @@ enum Manner {
     Whole,
     /// Cuts every answer off after this many bytes.
     Breaks(usize),
+    /// Sends this many bytes of every answer and then nothing, over a connection that stays open.
+    Stalls(usize),
     /// Answers 404.
     Absent,
     /// Redirects to another scheme.
@@ -37,6 +40,8 @@ fn serve(content: Vec<u8>, manner: Manner) -> Server {
     let ranges = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&ranges);
     std::thread::spawn(move || {
+        // Kept, so that they stay open.
+        let mut silent = Vec::new();
         for stream in listener.incoming() {
             let Ok(mut stream) = stream else { return };
             let mut start = 0;
@@ -68,16 +73,18 @@ fn serve(content: Vec<u8>, manner: Manner) -> Server {
                 _ => ("HTTP/1.1 200 OK".to_owned(), &content[..]),
             };
             let length = body.len();
-            let sent = if let Manner::Breaks(n) = manner {
-                n.min(length)
-            } else {
-                length
+            let sent = match manner {
+                Manner::Breaks(n) | Manner::Stalls(n) => n.min(length),
+                _ => length,
             };
             let head = format!("{head}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
             // The client may hang up first, for instance when the file is too long.
             let _ = stream
                 .write_all(head.as_bytes())
                 .and_then(|()| stream.write_all(&body[..sent]));
+            if matches!(manner, Manner::Stalls(_)) {
+                silent.push(stream);
+            }
         }
     });
     let url = format!("http://127.0.0.1:{port}/file.bin");
@@ -114,7 +121,7 @@ fn names(root: &Path) -> Vec<String> {
 }
 
 fn get(file: &FileSpec, root: &Path) -> Result<(), DataError> {
-    fetch_file(file, root, &mut |_| {}).map(drop)
+    fetch_file(file, root, STALL, &mut |_| {}).map(drop)
 }
 
 #[test]
@@ -127,7 +134,7 @@ fn a_whole_download_is_checked_reported_and_not_repeated() {
         assert!(p.done > last && p.total == Some(300_000));
         last = p.done;
     };
-    let path = fetch_file(&file, dir.path(), &mut report).expect("fetches");
+    let path = fetch_file(&file, dir.path(), STALL, &mut report).expect("fetches");
     assert_eq!(last, 300_000);
     assert_eq!(std::fs::read(path).expect("reads"), content());
     get(&file, dir.path()).expect("already there");
@@ -163,6 +170,27 @@ fn broken_connections_are_continued_and_progress_is_kept() {
         .expect("part")
         .len();
     assert!(kept >= 10_000);
+}
+
+#[test]
+fn a_silent_server_is_given_up_and_continued() {
+    // Far above what a busy machine needs to answer itself, far below a test's patience.
+    let stall = Duration::from_millis(500);
+    let fetch_from = |server: &Server, root: &Path| {
+        fetch_file(&spec(server.url, &content()), root, stall, &mut |_| {}).map(drop)
+    };
+    let dir = tempfile::tempdir().expect("temp folder");
+    let server = serve(content(), Manner::Stalls(100_000));
+    fetch_from(&server, dir.path()).expect("three pieces");
+    assert_eq!(*server.ranges.lock().expect("log"), [0, 100_000, 200_000]);
+    assert_eq!(names(dir.path()), ["file.bin"]);
+    // Nothing at all arrives: an error soon, not a wait for ever.
+    let other = tempfile::tempdir().expect("temp folder");
+    let start = Instant::now();
+    let error = fetch_from(&serve(content(), Manner::Stalls(0)), other.path());
+    let text = error.expect_err("silent").to_string();
+    assert!(text.contains("resumes"), "{text}");
+    assert!(start.elapsed() < 20 * stall, "{:?}", start.elapsed());
 }
 
 #[test]
