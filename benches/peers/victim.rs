@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use vaegis_attacks::grid::draw_pairs;
 use vaegis_benches::fixtures;
+use vaegis_core::codec::to_toml;
 use vaegis_core::hash::content_hash;
 use vaegis_core::seed::SeedTree;
 use vaegis_data::{OpenOptions, Split, open};
 use vaegis_tensor::{Kind, Tensor, convert};
-use vaegis_train::{TrainConfig, Trainer};
+use vaegis_train::{Output, TrainConfig, Trainer};
 use vaegis_zoo::Model;
 
 /// Seed of training, pairs and attacks.
@@ -72,7 +73,9 @@ impl Victim {
         let training = seed.child("train");
         let observers = Vec::new();
         let data = Arc::from(train);
-        Trainer::new(&*model, data, config, training, Some(&folder), observers)?.train()?;
+        // The folder is named after all that the weights depend on.
+        let out = Output::new(&folder, to_toml(&fixtures::mlp())?).trusting_older();
+        Trainer::new(&*model, data, config, training, Some(out), observers)?.train()?;
 
         let labels = test.batch(&(0..test.len()).collect::<Vec<_>>())?.labels;
         let pairs = draw_pairs(test.len(), labels.as_deref(), num_pairs, &seed);

@@ -13,6 +13,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use vaegis_core::codec::{JsonlWriter, read_json, read_jsonl, write_atomic, write_json};
+use vaegis_core::{EntryLock, LOCK_FILE};
 use vaegis_nn::LatentModel;
 use vaegis_tensor::convert::to_f64_vec;
 use vaegis_tensor::{Noise, Tensor, no_grad};
@@ -104,7 +105,8 @@ impl Sweep {
     /// run of the same job stopped.
     ///
     /// Writes `job.json`, `records.jsonl` (one [`AttackRecord`] per line, in row
-    /// order) and `distortions-N.f32` (raw little-endian rows of d) per chunk.
+    /// order) and `distortions-N.f32` (raw little-endian rows of d) per chunk. A folder has one
+    /// writer at a time: where another thread or process works in it, its end is waited for.
     ///
     /// # Errors
     /// As [`Sweep::run`]; a folder that holds another job; disk errors.
@@ -118,6 +120,10 @@ impl Sweep {
     ) -> Result<(Vec<AttackRecord>, Tensor), AttackError> {
         self.check(rows)?;
         let header = self.header(rows, noise)?;
+        let _lock = EntryLock::acquire(&folder.join(LOCK_FILE), || {
+            let folder = folder.display();
+            tracing::warn!("waiting for another run that attacks in {folder}; its rows are kept");
+        })?;
         let job_path = folder.join("job.json");
         if job_path.exists() {
             let stored: JobHeader = read_json(&job_path)?;

@@ -7,11 +7,13 @@ pub mod codec;
 pub mod config;
 pub mod error;
 pub mod hash;
+pub mod lock;
 pub mod provenance;
 pub mod seed;
 pub mod time;
 
 pub use config::{Checks, Validate, load_toml};
 pub use error::{CoreError, Violation, Violations};
+pub use lock::{EntryLock, LOCK_FILE};
 pub use provenance::Provenance;
 pub use seed::SeedTree;

@@ -10,7 +10,6 @@ pub mod claims;
 pub mod commands;
 pub mod context;
 pub mod entropy;
-mod entry_lock;
 pub mod images;
 pub mod model_cache;
 mod page;

@@ -2,17 +2,16 @@
 //! train it once, and a killed training goes on.
 
 use crate::RunCtx;
-use crate::entry_lock::EntryLock;
 use crate::progress::Progress;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
-use vaegis_core::SeedTree;
-use vaegis_core::codec::{read_json, write_json};
+use vaegis_core::codec::{read_json, to_toml, write_json};
+use vaegis_core::{EntryLock, SeedTree};
 use vaegis_data::Dataset;
 use vaegis_tensor::{Kind, Noise, ParamStore};
-use vaegis_train::{Flow, Observer, TrainConfig, Trainer};
+use vaegis_train::{Flow, Observer, Output, TrainConfig, Trainer};
 use vaegis_zoo::{Model, ModelConfig, build};
 
 /// Raised when anything that the numbers of a trained model depend on changes
@@ -37,7 +36,8 @@ pub struct Trained {
     pub epoch_loss: Option<f64>,
     /// Steps.
     pub steps: u64,
-    /// Seconds of training, without pauses between processes.
+    /// Seconds of training in the process that finished it; those of processes that were killed
+    /// before are not in it.
     pub seconds: f64,
 }
 
@@ -126,8 +126,7 @@ pub fn trained(
             tracing::info!("{message} ({})", path.display());
             progress.advance(0.0, &message);
         };
-        let lock = EntryLock::acquire(&path, waiting);
-        Some(lock.with_context(|| format!("locking {}", path.display()))?)
+        Some(EntryLock::acquire(&path, waiting)?)
     };
     let trained = if marker.exists() {
         vaegis_train::load_parameters(&folder, &store)
@@ -148,7 +147,8 @@ pub fn trained(
             Arc::clone(data),
             recipe.train.clone(),
             seed.child("train"),
-            Some(&folder),
+            // The folder is named after the recipe, so an older checkpoint in it is of this model.
+            Some(Output::new(&folder, to_toml(&recipe.model)?).trusting_older()),
             observers,
         )?;
         let report = trainer.train()?;

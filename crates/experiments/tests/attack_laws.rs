@@ -446,3 +446,53 @@ fn records_are_described_in_parts_of_bounded_size() {
     assert_eq!(whole[0].hier_mode, Some(HierMode::Mean));
     assert_eq!(whole[0].direction, Some(Direction::Forward));
 }
+
+/// Rows are appended: a second run in the folder must wait, and then finds every row there once.
+#[test]
+fn two_sweeps_in_one_folder_take_turns() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sweep = Sweep {
+        attack: short(Objective::LATENT_KL),
+        chunk_rows: 2,
+        samples: 1,
+    };
+    let run = |progress: &mut dyn FnMut(usize, usize)| {
+        let (x, t) = (images("x", 3, Kind::Float), images("t", 3, Kind::Float));
+        let rows = SweepRows::grid(&x, &t, &[1e-3, 0.1], "untrained".into());
+        let result = sweep.run_resumable(
+            &*model(Kind::Float),
+            &rows,
+            &noise(),
+            folder.path(),
+            progress,
+        );
+        result.expect("runs").0
+    };
+    let (say, hear) = std::sync::mpsc::channel();
+    let (first, second) = std::thread::scope(|scope| {
+        let mut second = None;
+        let first = run(&mut |done, _| {
+            if second.is_none() {
+                let say = say.clone();
+                second =
+                    Some(scope.spawn(move || run(&mut |done, _| say.send(done).expect("heard"))));
+            }
+            if done == 2 {
+                // Without a lock it starts while the first one is at its rows.
+                let patience = std::time::Duration::from_millis(300);
+                assert!(hear.recv_timeout(patience).is_err(), "both run at once");
+            }
+        });
+        let second = second.expect("started").join().expect("no panic");
+        (first, second)
+    });
+    assert_eq!(
+        hear.try_iter().collect::<Vec<_>>(),
+        [6],
+        "it had nothing left to do"
+    );
+    assert_eq!(first, second);
+    let path = folder.path().join("records.jsonl");
+    let lines = std::fs::read_to_string(path).expect("written");
+    assert_eq!(lines.lines().count(), 6);
+}

@@ -20,5 +20,5 @@ pub use config::{AdamOptions, OptimizerConfig, ScheduleConfig, SgdOptions, Train
 pub use error::TrainError;
 pub use metrics::{MetricRecord, NamedValues, read_metrics};
 pub use observer::{Flow, Observer, Progress, ProgressBar};
-pub use resume::{CHECKPOINT_FOLDER, METRICS_FILE, load_parameters};
+pub use resume::{CHECKPOINT_FOLDER, METRICS_FILE, Output, load_parameters};
 pub use trainer::{TrainReport, Trainer};

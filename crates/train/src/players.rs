@@ -7,7 +7,7 @@ use vaegis_nn::{Objective, Opponent};
 use vaegis_tensor::optim::{Adam, AdamConfig, Optimizer};
 use vaegis_tensor::{Tensor, TensorError};
 
-use crate::TrainConfig;
+use crate::{TrainConfig, TrainError};
 
 /// What precedes the names of the opponent's state in a checkpoint.
 const OPPONENT: &str = "opponent:";
@@ -47,9 +47,9 @@ impl Players {
     pub(crate) fn opponent_gradients(
         &self,
         total: Option<&Tensor>,
-    ) -> Result<Vec<Tensor>, TensorError> {
+    ) -> Result<Vec<Tensor>, TrainError> {
         match (&self.opponent, total) {
-            (Some(opponent), Some(total)) => gradients(opponent, total),
+            (Some(opponent), Some(total)) => gradients("opponent", opponent, total),
             _ => Ok(Vec::new()),
         }
     }
@@ -87,10 +87,22 @@ impl Players {
 }
 
 /// Gradients that are returned instead of accumulated, so that there is nothing to set to zero.
+///
+/// # Errors
+/// A loss without gradient or a player without parameters: libtorch would end the process.
 pub(crate) fn gradients(
+    player: &'static str,
     optimizer: &dyn Optimizer,
     total: &Tensor,
-) -> Result<Vec<Tensor>, TensorError> {
+) -> Result<Vec<Tensor>, TrainError> {
     let parameters: Vec<&Tensor> = optimizer.parameters().iter().map(|(_, t)| t).collect();
-    Ok(Tensor::f_run_backward(&[total], &parameters, false, false)?)
+    let can_move = |p: &&Tensor| p.requires_grad();
+    if !total.requires_grad() || !parameters.iter().all(can_move) || parameters.is_empty() {
+        return Err(TrainError::NothingToTrain {
+            player,
+            num_trainable: parameters.iter().filter(|p| can_move(p)).count(),
+        });
+    }
+    let gradients = Tensor::f_run_backward(&[total], &parameters, false, false);
+    Ok(gradients.map_err(TensorError::from)?)
 }

@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use vaegis_core::CoreError;
 use vaegis_core::codec::{
     ArtifactKind, JsonlWriter, decode_artifact, encode_artifact, read_limited, read_toml,
     recover_folder, to_toml, write_atomic, write_folder_atomic,
 };
 use vaegis_core::config::validated;
+use vaegis_core::{CoreError, EntryLock, LOCK_FILE};
 use vaegis_tensor::checkpoint::{self, Limits};
 use vaegis_tensor::schedule::Plateau;
 use vaegis_tensor::{ParamStore, Tensor};
@@ -27,12 +27,49 @@ const MODEL_FILE: &str = "model.safetensors";
 const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 const STATE_FILE: &str = "state.bin";
 const CONFIG_FILE: &str = "config.toml";
+const CONTEXT_FILE: &str = "context.txt";
 
 /// Version of [`State`] on disk.
 const STATE_VERSION: u32 = 1;
 
 /// Largest state file; a real one has a few hundred bytes.
 const MAX_STATE_BYTES: u64 = 1 << 20;
+
+/// Largest stored context; a model's configuration has about a thousand bytes.
+const MAX_CONTEXT_BYTES: u64 = 1 << 20;
+
+/// Where a run keeps its files, and what its loss depends on that the trainer cannot see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    folder: PathBuf,
+    context: String,
+    trusts_older: bool,
+}
+
+impl Output {
+    /// Files in `folder`. `context` says in text, for example as the TOML of the model's
+    /// configuration, what besides the training's configuration, seed and data the loss depends
+    /// on; it is stored with each checkpoint, and one of another context is refused.
+    ///
+    /// Shapes of parameters alone do not tell models apart: a β-VAE has the shapes of a VAE.
+    pub fn new(folder: &Path, context: impl Into<String>) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            context: context.into(),
+            trusts_older: false,
+        }
+    }
+
+    /// Goes on also from a checkpoint without a stored context, as earlier versions wrote them.
+    ///
+    /// Right only where something else ties the folder to one model: its name, or a file beside it
+    /// that is compared first.
+    #[must_use]
+    pub fn trusting_older(mut self) -> Self {
+        self.trusts_older = true;
+        self
+    }
+}
 
 /// Where a run stands, beside its tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,19 +95,34 @@ pub(crate) struct Identity {
     pub(crate) len: u64,
 }
 
-/// The files of one run.
+/// The files of one run, which nobody else writes meanwhile.
 #[derive(Debug)]
 pub(crate) struct RunFolder {
     checkpoint: PathBuf,
     metrics: PathBuf,
+    context: String,
+    trusts_older: bool,
+    /// Metrics are appended and checkpoints replaced, so two writers would mix their runs.
+    _lock: EntryLock,
 }
 
 impl RunFolder {
-    pub(crate) fn new(out: &Path) -> Self {
-        Self {
-            checkpoint: out.join(CHECKPOINT_FOLDER),
-            metrics: out.join(METRICS_FILE),
-        }
+    /// Takes the folder for as long as the answer lives.
+    ///
+    /// # Errors
+    /// [`TrainError::FolderInUse`] where another run has it; disk errors.
+    pub(crate) fn open(out: Output) -> Result<Self, TrainError> {
+        let lock = EntryLock::try_acquire(&out.folder.join(LOCK_FILE))?;
+        let Some(lock) = lock else {
+            return Err(TrainError::FolderInUse { path: out.folder });
+        };
+        Ok(Self {
+            checkpoint: out.folder.join(CHECKPOINT_FOLDER),
+            metrics: out.folder.join(METRICS_FILE),
+            context: out.context,
+            trusts_older: out.trusts_older,
+            _lock: lock,
+        })
     }
 
     pub(crate) fn checkpoint(&self) -> &Path {
@@ -96,6 +148,7 @@ impl RunFolder {
             let state = encode_artifact(ArtifactKind::TrainerState, STATE_VERSION, state)?;
             write_atomic(&folder.join(STATE_FILE), &state)?;
             write_atomic(&folder.join(CONFIG_FILE), to_toml(config)?.as_bytes())?;
+            write_atomic(&folder.join(CONTEXT_FILE), self.context.as_bytes())?;
             Ok::<(), TrainError>(())
         })
     }
@@ -122,6 +175,7 @@ impl RunFolder {
             let (expected, found) = different_lines(&expected?, &found?);
             return Err(self.other_run("configuration", expected, found));
         }
+        self.check_context()?;
         let bytes = read_limited(&self.checkpoint.join(STATE_FILE), MAX_STATE_BYTES)?;
         let state: State = decode_artifact(
             ArtifactKind::TrainerState,
@@ -153,6 +207,26 @@ impl RunFolder {
         players.load_state(&moments)?;
         params.copy_from(&model)?;
         Ok(Some(state))
+    }
+
+    /// Compares the stored context, such as the model's configuration, with this run's.
+    fn check_context(&self) -> Result<(), TrainError> {
+        let path = self.checkpoint.join(CONTEXT_FILE);
+        if !path.exists() {
+            if self.trusts_older {
+                return Ok(());
+            }
+            let expected = format!("{CONTEXT_FILE}, which says what is trained");
+            let found = "no such file, as earlier versions wrote it".to_owned();
+            return Err(self.other_run("model", expected, found));
+        }
+        let bytes = read_limited(&path, MAX_CONTEXT_BYTES)?;
+        let stored = String::from_utf8_lossy(&bytes);
+        if stored == self.context {
+            return Ok(());
+        }
+        let (expected, found) = different_lines(&self.context, &stored);
+        Err(self.other_run("model", expected, found))
     }
 
     /// Opens the metric file for appending, cut back to the length that the checkpoint knows: what
@@ -224,7 +298,11 @@ fn refuse_non_finite(tensors: &[(String, Tensor)], step: u64) -> Result<(), Trai
         .iter()
         .find(|(name, tensor)| !checkpoint::all_finite(&[(name.clone(), tensor.shallow_clone())]));
     let name = bad.map_or_else(String::new, |(name, _)| name.clone());
-    Err(TrainError::NonFiniteParameter { name, step })
+    Err(TrainError::NonFiniteParameter {
+        name,
+        step,
+        checkpoint: None,
+    })
 }
 
 /// The lines of two configurations that differ, for a message.

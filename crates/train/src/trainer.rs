@@ -15,7 +15,7 @@ use vaegis_tensor::{Noise, Tensor, clip, convert};
 use crate::config::ScheduleConfig;
 use crate::observer::{Flow, Observer, Progress};
 use crate::players::{Players, gradients};
-use crate::resume::{Identity, RunFolder, State};
+use crate::resume::{Identity, Output, RunFolder, State};
 use crate::window::Window;
 use crate::{MetricRecord, NamedValues, TrainConfig, TrainError};
 
@@ -77,20 +77,20 @@ impl std::fmt::Debug for Trainer<'_> {
 }
 
 impl<'a> Trainer<'a> {
-    /// Prepares a run, or the rest of one if `out_dir` holds its checkpoint.
+    /// Prepares a run, or the rest of one if the folder of `out` holds its checkpoint.
     ///
     /// Shuffling draws from `seed.child("shuffle")` and the loss from
     /// `seed.child("noise").index(epoch).index(step)`.
     ///
     /// # Errors
-    /// An impossible configuration (all violations), too little data, or a checkpoint that is
-    /// damaged or belongs to another run.
+    /// An impossible configuration (all violations), too little data, a folder in which another
+    /// trainer is at work, or a checkpoint that is damaged or belongs to another run.
     pub fn new(
         model: &'a dyn Objective,
         data: Arc<dyn Dataset>,
         config: TrainConfig,
         seed: SeedTree,
-        out_dir: Option<&Path>,
+        out: Option<Output>,
         observers: Vec<Box<dyn Observer + 'a>>,
     ) -> Result<Self, TrainError> {
         let config = validated(Path::new("the training configuration"), config)?;
@@ -124,7 +124,7 @@ impl<'a> Trainer<'a> {
                 _ => None,
             },
             window: Window::default(),
-            folder: out_dir.map(RunFolder::new),
+            folder: out.map(RunFolder::open).transpose()?,
             metrics: None,
             step: 0,
             resumed_from: 0,
@@ -153,9 +153,16 @@ impl<'a> Trainer<'a> {
     /// Runs to the end, or until an observer stops it, and saves the last checkpoint.
     ///
     /// # Errors
-    /// A loss term or parameter that is not finite, data that cannot be read, or a file that
-    /// cannot be written. The last complete checkpoint stays.
+    /// A loss term or parameter that is not finite, a loss without trainable parameters, data that
+    /// cannot be read, or a file that cannot be written. The last complete checkpoint stays.
     pub fn train(&mut self) -> Result<TrainReport, TrainError> {
+        self.run().map_err(|error| {
+            let saved = self.folder.as_ref().filter(|_| self.saved_step.is_some());
+            error.with_checkpoint(saved.map(|f| f.checkpoint().to_owned()))
+        })
+    }
+
+    fn run(&mut self) -> Result<TrainReport, TrainError> {
         let started = Instant::now();
         let progress = self.progress();
         self.observers.iter_mut().for_each(|o| o.on_start(progress));
@@ -235,7 +242,7 @@ impl<'a> Trainer<'a> {
         let own = Means::of(&terms.terms);
         let theirs = Means::of(&terms.opponent);
         let total = own.total.expect("invariant: a loss has at least one term");
-        let gradients = gradients(&*self.players.model, &total)?;
+        let gradients = gradients("model", &*self.players.model, &total)?;
         let opponents = self.players.opponent_gradients(theirs.total.as_ref())?;
         let lr = match &self.plateau {
             Some(plateau) => plateau.lr(),

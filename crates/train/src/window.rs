@@ -109,6 +109,7 @@ impl Window {
                     step: pending.step,
                     found: row[column],
                     indices: pending.indices,
+                    checkpoint: None,
                 });
             }
             for (sum, value) in self.sums.since_log.iter_mut().zip(row) {

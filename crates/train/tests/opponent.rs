@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{SIZE, Toy, config, data, train};
+use common::{SIZE, Toy, config, data, output, train};
 use std::path::Path;
 use vaegis_core::SeedTree;
 use vaegis_data::{BatchPlan, Dataset as _};
@@ -87,9 +87,16 @@ fn run(duel: &Duel, out: Option<&Path>, stop: Option<u64>) -> TrainReport {
         Some(step) => vec![Box::new(StopAt(step))],
         None => Vec::new(),
     };
-    Trainer::new(duel, data(), free(), SeedTree::new(3), out, observers)
-        .and_then(|mut trainer| trainer.train())
-        .expect("trains")
+    Trainer::new(
+        duel,
+        data(),
+        free(),
+        SeedTree::new(3),
+        out.map(output),
+        observers,
+    )
+    .and_then(|mut trainer| trainer.train())
+    .expect("trains")
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub struct MachineArgs {
     /// cpu, cuda:N, or auto
     #[arg(long, value_name = "D", default_value = "cpu")]
     pub device: String,
-    /// libtorch threads; without it one per core. Bit-equal results need the same number
+    /// Threads of libtorch and rayon; without it one per core. Bit-equal results need the same number
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
     /// Show no progress
@@ -49,7 +49,7 @@ impl MachineArgs {
         let device = spec.resolve()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = self.threads.unwrap_or(cores);
-        vaegis_tensor::device::set_num_threads(threads);
+        set_num_threads(threads, threads);
         Ok(Machine {
             device,
             threads,
@@ -73,6 +73,16 @@ impl Machine {
         provenance.datasets = used.collect();
         provenance
     }
+}
+
+/// Sets the number of threads of libtorch's operations, and of rayon in the whole process.
+pub(crate) fn set_num_threads(libtorch: usize, rayon: usize) {
+    vaegis_tensor::device::set_num_threads(libtorch);
+    // An error means that the pool is in use already, as where tests share a process; results do
+    // not depend on its size.
+    let _ = rayon::ThreadPoolBuilder::new()
+        .num_threads(rayon)
+        .build_global();
 }
 
 /// The command line of this process, for records.

@@ -5,6 +5,7 @@ pub mod attack_options;
 mod attack_report;
 pub mod audit;
 pub mod data;
+pub mod default;
 pub mod machine;
 pub mod margin;
 pub mod margin_legacy;

@@ -11,8 +11,9 @@ use vaegis_nn::LatentModel;
 use vaegis_train::TrainConfig;
 use vaegis_zoo::ModelConfig;
 
-/// The default configuration with its explanations.
-pub const DEFAULT_TOML: &str = include_str!("default.toml");
+/// Share of a model's bounds that values must span before nothing is said: floats rarely reach both
+/// ends of their range, but half of it means that it is another one.
+const SPANNED_SHARE: f64 = 0.75;
 
 /// Prefixes of data sets that are a user's own files.
 const OWN: [&str; 3] = ["folder:", "npz:", "npy:"];
@@ -35,7 +36,7 @@ pub struct RunConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DatasetConfig {
-    /// Registry name, or `folder:PATH`, `npz:PATH`, `npy:PATH`.
+    /// Registry name, or `folder:PATH`, `npz:PATH`, `npy:PATH`, of which a tenth is for testing.
     pub name: String,
     /// Side of square images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -127,7 +128,26 @@ impl DatasetConfig {
     }
 }
 
-/// Checks that a model can read the items of a data set.
+/// What to say where values leave much of the model's bounds empty, as [0, 1] does in [−1, 1].
+///
+/// They can be trained on, but the likelihood and the attackers' box are then for other data.
+pub(super) fn range_warning(
+    name: &str,
+    (least, most): (f32, f32),
+    (low, high): (f64, f64),
+) -> Option<String> {
+    let (spanned, whole) = (f64::from(most) - f64::from(least), high - low);
+    if !whole.is_finite() || spanned >= SPANNED_SHARE * whole {
+        return None;
+    }
+    Some(format!(
+        "values of {name:?} lie in [{least}, {most}], but the model's pixels in [{low}, {high}]: \
+         set dataset.range = [{low:?}, {high:?}], or the model's bounds (model.bounds, or \
+         model.pixels) to the data's"
+    ))
+}
+
+/// Checks that a model can read the items of a data set; warns where its range is another one.
 ///
 /// # Errors
 /// Another shape, or values outside the model's bounds.
@@ -151,6 +171,12 @@ pub fn check_fit(model: &dyn LatentModel, data: &dyn Dataset) -> Result<()> {
              gaussian likelihood)",
             spec.name,
         );
+    }
+    // Every command checks its test split, so this is said once.
+    if spec.split == Split::Test
+        && let Some(warning) = range_warning(&spec.name, spec.value_range, model.bounds())
+    {
+        tracing::warn!("{warning}");
     }
     Ok(())
 }
@@ -216,27 +242,20 @@ mod tests {
         from_toml(Path::new("default.toml"), text).expect("parses")
     }
 
+    /// A range within the bounds trains without an error, so it has to be said.
     #[test]
-    fn the_printed_default_is_the_default() {
-        let config = parse(DEFAULT_TOML);
-        assert_eq!(config, RunConfig::default());
-        assert_eq!(config.violations(), []);
-        assert_eq!(parse(""), config);
-    }
-
-    #[test]
-    fn the_optional_keys_of_the_printed_default_exist() {
-        let all: String = DEFAULT_TOML
-            .lines()
-            .map(|line| match line.strip_prefix('#') {
-                Some(key) if !key.is_empty() && !key.starts_with(' ') => format!("{key}\n"),
-                _ => format!("{line}\n"),
-            })
-            .collect();
-        let config = parse(&all);
-        assert_eq!(config.violations(), []);
-        assert_eq!(config.dataset.train_items, Some(10_000));
-        assert_eq!(config.train.max_steps, Some(1000));
+    fn values_that_span_half_of_the_bounds_are_worth_a_word() {
+        let unit = (0.0, 1.0);
+        let text = range_warning("pets", unit, (-1.0, 1.0)).expect("half of it");
+        for needle in ["pets", "[0, 1]", "[-1, 1]", "dataset.range", "bounds"] {
+            assert!(text.contains(needle), "{needle}: {text}");
+        }
+        assert_eq!(range_warning("pets", (-1.0, 1.0), (-1.0, 1.0)), None);
+        assert_eq!(range_warning("pets", unit, (0.0, 1.0)), None);
+        assert_eq!(range_warning("floats", (0.02, 0.9), (0.0, 1.0)), None);
+        // A Gaussian on the whole line has no range to span.
+        let line = (f64::NEG_INFINITY, f64::INFINITY);
+        assert_eq!(range_warning("roll", (-3.0, 4.0), line), None);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! `vaegis train`: one model from one configuration file.
 
+use super::default::Family;
 use super::machine::{Machine, MachineArgs};
 use super::model_folder::{MODEL_FILE, RUN_FILE, metadata, stored_run};
-use super::run_config::{DEFAULT_TOML, DatasetConfig, RunConfig, check_fit};
+use super::run_config::{DatasetConfig, RunConfig, check_fit};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -10,31 +11,38 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 use vaegis_core::SeedTree;
-use vaegis_core::codec::{to_toml, write_atomic, write_json};
+use vaegis_core::codec::{read_json, to_toml, write_atomic, write_json};
 use vaegis_core::config::load_toml;
 use vaegis_data::{Dataset, Split};
 use vaegis_eval::elbo::{ElboRow, elbo, mean};
 use vaegis_nn::LatentModel;
 use vaegis_tensor::convert::to_tensor;
 use vaegis_tensor::{Kind, Noise, ParamStore, checkpoint};
-use vaegis_train::{Observer, ProgressBar, Trainer};
+use vaegis_train::{Observer, Output, ProgressBar, Trainer};
 use vaegis_zoo::{Model, build};
 
 /// Test images in memory at once.
 const IMAGES_PER_PASS: usize = 4096;
+
+/// What a run came to.
+const RESULT_FILE: &str = "result.json";
+
+/// How and with what it came to that.
+const PROVENANCE_FILE: &str = "provenance.json";
 
 /// Options of `vaegis train`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
   vaegis train --print-default > vae.toml        a commented configuration to start from
+  vaegis train --print-default seatbelt          the same for another family
   vaegis train vae.toml --out models/vae         train; run it again after a kill and it goes on
   vaegis train vae.toml --out models/vae-1 --seed 1 --data ~/data --device cuda:0
   vaegis show models/vae                         what came of it
 
 The folder gets run.toml (the configuration), metrics.jsonl, checkpoint/ (to go on from),
-model.safetensors (opens in PyTorch too), result.json and provenance.json. A folder of another
-run is refused. Raising train.epochs continues a finished run unless the schedule is a cosine.
+model.safetensors (opens in PyTorch too), result.json, provenance.json and the empty file lock.
+A folder of another run is refused, and one in which another process trains at the moment. Raising train.epochs continues a finished run unless the schedule is a cosine.
 Exit code 0: trained; 1: an error, said on stderr; 2: a wrong command line.")]
 pub struct TrainArgs {
     /// The configuration
@@ -49,9 +57,9 @@ pub struct TrainArgs {
     /// Noise draws per test image for the ELBO at the end
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub elbo_draws: usize,
-    /// Print a commented default configuration and do nothing else
-    #[arg(long)]
-    pub print_default: bool,
+    /// Print a commented default configuration of a model family [default: vae] and do nothing else
+    #[arg(long, value_name = "FAMILY", value_enum, num_args = 0..=1, default_missing_value = "vae")]
+    pub print_default: Option<Family>,
     /// Where it computes
     #[command(flatten)]
     pub machine: MachineArgs,
@@ -81,8 +89,8 @@ pub struct TrainResult {
 /// An impossible configuration, data that cannot be used, a folder of another run, a loss that is
 /// not finite, disk errors. Nothing is written before everything that can be checked is checked.
 pub fn run(args: &TrainArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
-    if args.print_default {
-        print(DEFAULT_TOML.trim_end());
+    if let Some(family) = args.print_default {
+        print(family.default_toml().trim_end());
         return Ok(());
     }
     let (Some(path), Some(out)) = (&args.config, &args.out) else {
@@ -142,7 +150,8 @@ pub fn run(args: &TrainArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
             Arc::clone(&train),
             config.train.clone(),
             seed.child("train"),
-            Some(out),
+            // run.toml was compared above, so an older checkpoint in the folder is of this model.
+            Some(Output::new(out, to_toml(&config.model)?).trusting_older()),
             observers,
         );
         if trainer.is_err() && created {
@@ -169,10 +178,17 @@ pub fn run(args: &TrainArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
         elbo_draws: args.elbo_draws,
         model_sha256: vaegis_core::hash::sha256_file(&file)?.0,
     };
-    write_json(&out.join("result.json"), &result)?;
-    let mut provenance = machine.provenance(config.seed, &[&*train, &*test]);
-    provenance.finish(start);
-    write_json(&out.join("provenance.json"), &provenance)?;
+    let (result_file, provenance_file) = (out.join(RESULT_FILE), out.join(PROVENANCE_FILE));
+    // The record of a run is that of the process that came to its result: looking at a finished
+    // folder once more must not replace it.
+    let stored: Option<TrainResult> = read_json(&result_file).ok();
+    let is_known = report.steps == report.resumed_from && stored.as_ref() == Some(&result);
+    if !(is_known && provenance_file.exists()) {
+        write_json(&result_file, &result)?;
+        let mut provenance = machine.provenance(config.seed, &[&*train, &*test]);
+        provenance.finish(start);
+        write_json(&provenance_file, &provenance)?;
+    }
     for line in lines(&result, &*model, &config.dataset, report.resumed_from) {
         print(&line);
     }
@@ -265,4 +281,48 @@ fn lines(
             },
         ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A model that trains in a moment.
+    const TINY: &str = "\
+        [dataset]\nname = \"sprites\"\nsize = 8\nsamples = 64\n\
+        [model]\nfamily = \"vae\"\ninput = [1, 8, 8]\nlatent = 2\n\
+        [model.network]\nkind = \"mlp\"\nhidden = [8]\n\
+        [train]\nbatch_size = 16\nepochs = 2\n";
+
+    #[test]
+    fn a_finished_folder_keeps_its_record_until_something_is_computed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = folder.path().join("tiny.toml");
+        std::fs::write(&config, TINY).expect("written");
+        let out = folder.path().join("m");
+        let train = |elbo_draws| {
+            let args = TrainArgs {
+                config: Some(config.clone()),
+                out: Some(out.clone()),
+                seed: None,
+                elbo_draws,
+                print_default: None,
+                machine: MachineArgs {
+                    data: None,
+                    device: "cpu".to_owned(),
+                    threads: Some(1),
+                    quiet: true,
+                },
+            };
+            run(&args, &mut |_| ()).expect("trains");
+            // It holds the time of the run, so no two are equal.
+            std::fs::read(out.join(PROVENANCE_FILE)).expect("written")
+        };
+        let first = train(1);
+        assert_eq!(train(1), first, "nothing was computed");
+        let other_draws = train(2);
+        assert_ne!(other_draws, first, "another result");
+        std::fs::write(&config, TINY.replace("epochs = 2", "epochs = 3")).expect("written");
+        assert_ne!(train(2), other_draws, "another epoch");
+    }
 }

@@ -7,7 +7,7 @@ use vaegis_core::SeedTree;
 use vaegis_data::{Batch, DataError, Dataset, DatasetSpec, Split};
 use vaegis_nn::{LossTerms, Objective, StepContext};
 use vaegis_tensor::{Device, Init, Kind, Noise, ParamStore, Tensor};
-use vaegis_train::{Observer, TrainConfig, TrainError, TrainReport, Trainer};
+use vaegis_train::{Observer, Output, TrainConfig, TrainError, TrainReport, Trainer};
 
 /// Values per item.
 pub(crate) const SIZE: i64 = 12;
@@ -142,5 +142,11 @@ pub(crate) fn train(
     out: Option<&Path>,
     observers: Vec<Box<dyn Observer + '_>>,
 ) -> Result<TrainReport, TrainError> {
+    let out = out.map(output);
     Trainer::new(toy, data(), config, SeedTree::new(3), out, observers)?.train()
+}
+
+/// The files of a run of one of these models.
+pub(crate) fn output(out: &Path) -> Output {
+    Output::new(out, "kind = \"toy\"\nbeta = 0.5\n")
 }

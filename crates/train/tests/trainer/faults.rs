@@ -1,13 +1,13 @@
 //! Everything that can go wrong with a run: it is said clearly, and nothing is lost by it.
 
-use crate::common::{Items, Toy, config, data, train};
+use crate::common::{Items, Toy, config, data, output, train};
 use crate::{folder, values};
 use std::sync::Arc;
 use vaegis_core::SeedTree;
 use vaegis_data::BatchPlan;
 use vaegis_nn::{LossTerms, Objective, StepContext};
 use vaegis_tensor::{Device, Init, Kind, Noise, ParamStore, Tensor};
-use vaegis_train::{TrainConfig, TrainError, Trainer};
+use vaegis_train::{Flow, Observer, Output, Progress, TrainConfig, TrainError, Trainer};
 
 #[test]
 fn a_bad_example_is_named_with_its_step_and_term() {
@@ -33,7 +33,7 @@ fn a_bad_example_is_named_with_its_step_and_term() {
         items,
         config,
         SeedTree::new(3),
-        Some(out.path()),
+        Some(output(out.path())),
         Vec::new(),
     )
     .expect("valid");
@@ -43,15 +43,19 @@ fn a_bad_example_is_named_with_its_step_and_term() {
         step,
         indices,
         found,
+        checkpoint,
     } = &error
     else {
         panic!("{error}")
     };
     assert_eq!((term.as_str(), *step), ("recon", guilty as u64));
     assert!(*indices == plan[guilty] && found.is_nan());
+    let text = error.to_string();
+    assert!(text.contains("\"recon\" is NaN at step"), "{text}");
+    // No checkpoint was written, so none is promised.
     assert!(
-        error.to_string().contains("\"recon\" is NaN at step"),
-        "{error}"
+        checkpoint.is_none() && !text.contains("checkpoint"),
+        "{text}"
     );
     assert!(
         !out.path().join("checkpoint").exists(),
@@ -93,7 +97,7 @@ fn parameters_that_are_not_finite_are_never_saved() {
         data(),
         config,
         SeedTree::new(3),
-        Some(out.path()),
+        Some(output(out.path())),
         Vec::new(),
     )
     .expect("valid");
@@ -102,7 +106,11 @@ fn parameters_that_are_not_finite_are_never_saved() {
         matches!(&error, TrainError::NonFiniteParameter { step: 1, .. }),
         "{error}"
     );
-    assert!(error.to_string().contains("edge"), "{error}");
+    let text = error.to_string();
+    assert!(
+        text.contains("edge") && !text.contains("checkpoint"),
+        "{text}"
+    );
     assert!(!out.path().join("checkpoint").exists());
 }
 
@@ -120,7 +128,7 @@ fn a_folder_of_another_run_is_refused_and_kept() {
             items,
             config,
             SeedTree::new(seed),
-            Some(out.path()),
+            Some(output(out.path())),
             Vec::new(),
         )
         .map(|_| ())
@@ -176,6 +184,7 @@ fn damaged_checkpoints_are_clear_errors() {
         "optimizer.safetensors",
         "state.bin",
         "config.toml",
+        "context.txt",
     ];
     for file in files {
         for damage in ["cut", "flip", "missing"] {
@@ -241,6 +250,126 @@ fn a_loss_that_changes_its_terms_is_an_error() {
     let error = trainer.train().expect_err("terms are fixed");
     assert!(
         matches!(error, TrainError::TermsChanged { step: 2, .. }),
+        "{error}"
+    );
+}
+
+/// A run that fails after a checkpoint says where that is.
+#[test]
+fn a_late_failure_names_the_checkpoint_that_is_left() {
+    /// Spoils a parameter between two steps.
+    struct Spoil<'a>(&'a ParamStore);
+    impl Observer for Spoil<'_> {
+        fn on_step(&mut self, progress: Progress) -> Flow {
+            if progress.step == 7 {
+                for (name, tensor) in self.0.named_tensors() {
+                    if name == "bias" {
+                        let _ = tensor.detach().fill_(f64::NAN);
+                    }
+                }
+            }
+            Flow::Continue
+        }
+    }
+    let (toy, out) = (Toy::new(1), folder());
+    let spoil: Vec<Box<dyn Observer + '_>> = vec![Box::new(Spoil(toy.params()))];
+    let error = train(&toy, config(), Some(out.path()), spoil).expect_err("spoiled");
+    let text = error.to_string();
+    assert!(
+        matches!(error, TrainError::NonFiniteTerm { step: 7, .. }),
+        "{text}"
+    );
+    let left = out.path().join("checkpoint");
+    assert!(
+        left.exists() && text.contains(&left.display().to_string()),
+        "{text}"
+    );
+}
+
+#[test]
+fn another_model_of_the_same_shapes_is_refused() {
+    let out = folder();
+    let attempt = |output: Output| {
+        let toy = Toy::new(1);
+        Trainer::new(
+            &toy,
+            data(),
+            config(),
+            SeedTree::new(3),
+            Some(output),
+            Vec::new(),
+        )
+        .map(|trainer| trainer.step())
+    };
+    train(&Toy::new(1), config(), Some(out.path()), Vec::new()).expect("trains");
+    let other = Output::new(out.path(), "kind = \"toy\"\nbeta = 4.0\n");
+    // Trust in older checkpoints is none in checkpoints of another model.
+    for other in [other.clone(), other.trusting_older()] {
+        let error = attempt(other).expect_err("another model");
+        let text = error.to_string();
+        assert!(
+            matches!(error, TrainError::OtherRun { what: "model", .. }),
+            "{text}"
+        );
+        assert!(
+            text.contains("expected beta = 4.0, found beta = 0.5"),
+            "{text}"
+        );
+    }
+    let steps = attempt(output(out.path())).expect("the same");
+    assert!(steps > 0);
+    // What earlier versions wrote is continued only where the caller vouches for it.
+    std::fs::remove_file(out.path().join("checkpoint/context.txt")).expect("removed");
+    let text = attempt(output(out.path()))
+        .expect_err("unknown")
+        .to_string();
+    assert!(text.contains("earlier versions"), "{text}");
+    let trusted = attempt(output(out.path()).trusting_older()).expect("vouched for");
+    assert_eq!(trusted, steps);
+}
+
+#[test]
+fn a_folder_has_one_trainer_at_a_time() {
+    let (out, toys) = (folder(), [Toy::new(1), Toy::new(1)]);
+    let new = |toy| {
+        let output = Some(output(out.path()));
+        Trainer::new(toy, data(), config(), SeedTree::new(3), output, Vec::new())
+    };
+    let first = new(&toys[0]).expect("free");
+    let error = new(&toys[1]).expect_err("in use");
+    assert!(matches!(error, TrainError::FolderInUse { .. }), "{error}");
+    let name = out.path().display().to_string();
+    assert!(error.to_string().contains(&name), "{error}");
+    drop(first);
+    new(&toys[1]).expect("free again").train().expect("trains");
+}
+
+#[test]
+fn a_frozen_model_is_an_error_that_says_what_to_do() {
+    let toy = Toy::new(1);
+    toy.params().set_trainable(false);
+    let error = train(&toy, config(), None, Vec::new()).expect_err("nothing to train");
+    let text = error.to_string();
+    assert!(
+        matches!(
+            error,
+            TrainError::NothingToTrain {
+                player: "model",
+                num_trainable: 0
+            }
+        ),
+        "{text}"
+    );
+    assert!(text.contains("set_trainable(true)"), "{text}");
+    toy.params().set_trainable(true);
+    train(&toy, config(), None, Vec::new()).expect("trains");
+    // Frozen after the run was prepared: the optimizer has parameters, but no gradient.
+    let mut trainer =
+        Trainer::new(&toy, data(), config(), SeedTree::new(3), None, Vec::new()).expect("valid");
+    toy.params().set_trainable(false);
+    let error = trainer.train().expect_err("frozen meanwhile");
+    assert!(
+        matches!(error, TrainError::NothingToTrain { .. }),
         "{error}"
     );
 }

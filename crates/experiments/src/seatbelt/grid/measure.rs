@@ -2,7 +2,6 @@
 
 use super::config::{GridConfig, GridSet, Setting};
 use crate::RunCtx;
-use crate::entry_lock::EntryLock;
 use crate::images::Images;
 use crate::model_cache::{CachedModel, Recipe, trained};
 use crate::progress::Progress;
@@ -317,11 +316,6 @@ impl Bench<'_> {
             .folder
             .join(format!("attacks-{}-{}", kind.stem(), &id[..8]));
         std::fs::create_dir_all(&folder)?;
-        // Rows are appended, so a folder has one writer at a time.
-        let _lock = EntryLock::acquire(&folder.join("lock"), || {
-            self.progress
-                .advance(0.0, &format!("{what}: waiting for another run"));
-        })?;
         let (mut counted, mut first) = (0.0, true);
         let report = |done: usize, all: usize| {
             let units = measure.units() * done as f64 / all as f64 - counted;
