@@ -9,7 +9,7 @@ use vaegis_eval::elbo::layered_elbo;
 use vaegis_nn::{LatentModel, LikelihoodKind};
 use vaegis_tensor::convert::to_f64_vec;
 use vaegis_tensor::{Device, Kind, Noise, ParamStore, Tensor, device};
-use vaegis_train::{MetricRecord, TrainConfig, Trainer, load_parameters, read_metrics};
+use vaegis_train::{MetricRecord, Output, TrainConfig, Trainer, load_parameters, read_metrics};
 use vaegis_zoo::{NetworkConfig, Pixels, Seatbelt, SeatbeltConfig};
 
 const NUM_STEPS: u64 = 100;
@@ -73,8 +73,9 @@ fn train(seed: u64, out: &Path) -> (Seatbelt, Vec<MetricRecord>) {
     };
     let data: Arc<dyn Dataset> = Arc::new(images());
     let seed = SeedTree::new(seed);
+    let place = Output::new(out, "the Seatbelt-VAE of this test");
     let mut trainer =
-        Trainer::new(&model, data, config, seed, Some(out), vec![]).expect("a run starts");
+        Trainer::new(&model, data, config, seed, Some(place), vec![]).expect("a run starts");
     trainer.train().expect("trains");
     drop(trainer);
     let metrics = read_metrics(&out.join("metrics.jsonl")).expect("reads");
