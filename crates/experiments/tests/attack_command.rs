@@ -26,7 +26,7 @@ hidden = [16]
 [model.pixels]
 profile = "as-plotted"
 [train]
-batch_size = 32
+batch-size = 32
 epochs = 1
 "#;
 

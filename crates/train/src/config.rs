@@ -9,7 +9,7 @@ use vaegis_tensor::schedule::{PlateauConfig, Schedule};
 
 /// How a model is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct TrainConfig {
     /// Examples per step.
     pub batch_size: usize,
@@ -94,7 +94,7 @@ pub enum OptimizerConfig {
 
 /// Constants of the Adam family.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct AdamOptions {
     /// Decay of the first moment.
     pub beta1: f64,
@@ -119,7 +119,7 @@ impl Default for AdamOptions {
 
 /// Constants of gradient descent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct SgdOptions {
     /// Decay of the velocity.
     pub momentum: f64,
@@ -209,21 +209,21 @@ impl TrainConfig {
 impl Validate for TrainConfig {
     fn violations(&self) -> Vec<Violation> {
         let mut checks = Checks::new();
-        checks.at_least("batch_size", self.batch_size, 1);
+        checks.at_least("batch-size", self.batch_size, 1);
         at_least_one(&mut checks, "epochs", Some(self.epochs));
-        at_least_one(&mut checks, "max_steps", self.max_steps);
+        at_least_one(&mut checks, "max-steps", self.max_steps);
         checks.positive("lr", self.lr);
         if let Some(norm) = self.clip_norm {
-            checks.positive("clip_norm", norm);
+            checks.positive("clip-norm", norm);
         }
-        at_least_one(&mut checks, "log_every", Some(self.log_every));
+        at_least_one(&mut checks, "log-every", Some(self.log_every));
         at_least_one(
             &mut checks,
-            "checkpoint_every_steps",
+            "checkpoint-every-steps",
             self.checkpoint_every_steps,
         );
         if let Some(seconds) = self.checkpoint_every_seconds {
-            checks.positive("checkpoint_every_seconds", seconds);
+            checks.positive("checkpoint-every-seconds", seconds);
         }
         checks.at_least("prefetch", self.prefetch, 1);
         match self.schedule {
@@ -238,7 +238,7 @@ impl Validate for TrainConfig {
                 checks
                     .between("schedule.factor", plateau.factor, 0.0, 1.0)
                     .non_negative("schedule.threshold", plateau.threshold)
-                    .non_negative("schedule.min_lr", plateau.min_lr);
+                    .non_negative("schedule.min-lr", plateau.min_lr);
             }
         }
         match self.optimizer {
@@ -247,12 +247,12 @@ impl Validate for TrainConfig {
                 decay(&mut checks, "optimizer.beta2", o.beta2);
                 checks
                     .non_negative("optimizer.eps", o.eps)
-                    .non_negative("optimizer.weight_decay", o.weight_decay);
+                    .non_negative("optimizer.weight-decay", o.weight_decay);
             }
             OptimizerConfig::Sgd(o) => {
                 decay(&mut checks, "optimizer.momentum", o.momentum);
                 checks
-                    .non_negative("optimizer.weight_decay", o.weight_decay)
+                    .non_negative("optimizer.weight-decay", o.weight_decay)
                     .require(
                         "optimizer.nesterov",
                         !o.nesterov || o.momentum > 0.0,
@@ -364,20 +364,20 @@ mod tests {
         assert_eq!(
             keys,
             [
-                "batch_size",
+                "batch-size",
                 "epochs",
-                "max_steps",
+                "max-steps",
                 "lr",
-                "clip_norm",
-                "log_every",
-                "checkpoint_every_steps",
-                "checkpoint_every_seconds",
+                "clip-norm",
+                "log-every",
+                "checkpoint-every-steps",
+                "checkpoint-every-seconds",
                 "prefetch",
                 "schedule.floor",
                 "optimizer.beta1",
                 "optimizer.beta2",
                 "optimizer.eps",
-                "optimizer.weight_decay",
+                "optimizer.weight-decay",
             ]
         );
     }

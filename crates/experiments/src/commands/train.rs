@@ -126,11 +126,11 @@ pub fn run(args: &TrainArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
         }
         check_fit(&*model, &**data).with_context(|| path.display().to_string())?;
     }
-    let batch = config.train.batch_size;
-    if train.len() < batch && config.train.drop_last {
+    let batch = config.train.batch-size;
+    if train.len() < batch && config.train.drop-last {
         bail!(
-            "{}: {} training items do not fill one batch of train.batch_size = {batch}: lower it, \
-             or set train.drop_last = false",
+            "{}: {} training items do not fill one batch of train.batch-size = {batch}: lower it, \
+             or set train.drop-last = false",
             path.display(),
             train.len()
         );

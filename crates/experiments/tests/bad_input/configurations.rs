@@ -26,7 +26,7 @@ fn bad_configurations_are_refused() {
         },
         Case {
             name: "unknown key in a table",
-            prepare: |f| config(f, replaced("batch_size", "batchsize")),
+            prepare: |f| config(f, replaced("batch-size", "batchsize")),
             words: TRAIN,
             needles: &["c.toml", "batchsize"],
         },
@@ -93,11 +93,11 @@ fn bad_configurations_are_refused() {
             prepare: |f| {
                 config(
                     f,
-                    replaced("batch_size = 32", "batch_size = 999\ndrop_last = true"),
+                    replaced("batch-size = 32", "batch-size = 999\ndrop-last = true"),
                 );
             },
             words: TRAIN,
-            needles: &["c.toml", "256", "999", "drop_last"],
+            needles: &["c.toml", "256", "999", "drop-last"],
         },
         Case {
             name: "unknown device",
@@ -145,10 +145,10 @@ fn bad_configurations_are_refused() {
             name: "the folder of another optimization",
             prepare: |f| {
                 trained(f);
-                config(f, replaced("batch_size = 32", "batch_size = 16"));
+                config(f, replaced("batch-size = 32", "batch-size = 16"));
             },
             words: TRAIN,
-            needles: &["another run", "batch_size"],
+            needles: &["another run", "batch-size"],
         },
     ]);
 }

@@ -21,10 +21,10 @@ latent = 3
 kind = "mlp"
 hidden = [16]
 [train]
-batch_size = 32
+batch-size = 32
 epochs = 4
-log_every = 5
-checkpoint_every_steps = 4
+log-every = 5
+checkpoint-every-steps = 4
 "#;
 
 /// The program in the folder `cwd`, one thread, without the surroundings' settings.

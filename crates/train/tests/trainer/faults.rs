@@ -158,7 +158,7 @@ fn a_folder_of_another_run_is_refused_and_kept() {
         },
         3,
     );
-    assert!(zero.contains("batch_size") && zero.contains("lr"), "{zero}");
+    assert!(zero.contains("batch-size") && zero.contains("lr"), "{zero}");
     assert!(
         attempt(
             Arc::new(Items::new(5)),
