@@ -126,8 +126,8 @@ pub fn run(args: &TrainArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
         }
         check_fit(&*model, &**data).with_context(|| path.display().to_string())?;
     }
-    let batch = config.train.batch-size;
-    if train.len() < batch && config.train.drop-last {
+    let batch = config.train.batch_size;
+    if train.len() < batch && config.train.drop_last {
         bail!(
             "{}: {} training items do not fill one batch of train.batch-size = {batch}: lower it, \
              or set train.drop-last = false",
@@ -292,7 +292,7 @@ mod tests {
         [dataset]\nname = \"sprites\"\nsize = 8\nsamples = 64\n\
         [model]\nfamily = \"vae\"\ninput = [1, 8, 8]\nlatent = 2\n\
         [model.network]\nkind = \"mlp\"\nhidden = [8]\n\
-        [train]\nbatch_size = 16\nepochs = 2\n";
+        [train]\nbatch-size = 16\nepochs = 2\n";
 
     #[test]
     fn a_finished_folder_keeps_its_record_until_something_is_computed() {
