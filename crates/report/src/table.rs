@@ -41,6 +41,12 @@ impl Cell {
             Self::Text(text) => text.clone(),
             Self::Int(value) => value.to_string(),
             Self::Number(value) => number::display(*value),
+            // An estimate from no values at all: nothing was measured here.
+            Self::Interval { value, low, high }
+                if value.is_nan() && low.is_infinite() && high.is_infinite() =>
+            {
+                Self::Missing.display()
+            }
             Self::Interval { value, low, high } => number::display_interval(*value, *low, *high),
             Self::Missing => "–".to_owned(),
         }
@@ -353,6 +359,15 @@ mod tests {
         | VAE \| β = 1 | 105.2 \[104.5, 106.0\] | 19 |
         | &lt;b&gt;β-VAE&lt;/b&gt; | not a number | – |
         ");
+    }
+
+    #[test]
+    fn an_interval_of_nothing_reads_as_missing() {
+        let nothing = Cell::from((f64::NAN, f64::NEG_INFINITY, f64::INFINITY));
+        assert_eq!(nothing.display(), Cell::Missing.display());
+        // A value of one seed has no interval and is shown all the same.
+        let one = Cell::from((1.5, f64::NEG_INFINITY, f64::INFINITY));
+        assert!(one.display().starts_with("1.5"), "{}", one.display());
     }
 
     #[test]
