@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use vaegis_attacks::search::Pgd;
 use vaegis_attacks::{Attack, BoxBounds, Search, Variant};
 use vaegis_eval::bounds::{BoundOptions, InputBounds, margin_bounds};
-use vaegis_eval::certificate::{Certificate, InputCertificates, TermRadius, certify};
+use vaegis_eval::certificate::{Certificate, InputCertificates, TermRadius, certify_measured};
 use vaegis_eval::channel::{ChannelDamage, propagated};
 use vaegis_eval::damage::{DamagePoint, NormSweep};
 use vaegis_eval::degradation::{Degradation, degradation};
@@ -233,7 +233,9 @@ fn certificates(
     noise: &Noise,
 ) -> Result<Vec<InputCertificates>> {
     if model.network_paths().is_some() {
-        return Ok(certify(model, x, options, noise)?);
+        // An audit is of the network as it is; the report says where its layers are not what
+        // they were meant to be.
+        return Ok(certify_measured(model, x, options, noise)?);
     }
     let bounds = margin_bounds(model, x, options, noise)?;
     let alone = |bounds| InputCertificates {

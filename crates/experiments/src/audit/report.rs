@@ -4,6 +4,7 @@ use super::{Audit, InputAudit};
 use crate::claims::over_seeds;
 use crate::pictures::pixels;
 use anyhow::{Result, bail};
+use vaegis_eval::certificate::LayerNorms;
 use vaegis_report::{
     Axis, Block, Cell, Figure, Histogram, ImageCell, ImageGrid, Line, Picture, Report, RunManifest,
     Section, Table,
@@ -57,6 +58,15 @@ impl Audit {
                 median(&distortions),
             ),
         ];
+        let mut certificates = self.inputs.iter().flat_map(|i| &i.certificates);
+        if certificates.any(|c| c.layer_norms == LayerNorms::MeasuredOnly) {
+            sentences.push(
+                "Some layer is not as orthonormal as the model promises. The certificates use the \
+                 measured norms and hold for this network as it is; the Lipschitz constants it was \
+                 configured with do not: train longer, or freeze with more Björck steps."
+                    .to_owned(),
+            );
+        }
         let hopeless = margins.share_not_robust;
         if hopeless > 0.0 {
             sentences.push(format!(
