@@ -1,7 +1,7 @@
 //! What an attack must be compared with: noise of the same size.
 //!
 //! The other two references, "no attack" and "perfect attack", stand in every
-//! [`AttackRecord`](crate::record::AttackRecord).
+//! [`AttackRecord`].
 
 use crate::record::{AttackRecord, describe};
 use crate::sweep::{Sweep, SweepRows};
@@ -10,7 +10,7 @@ use vaegis_nn::LatentModel;
 use vaegis_tensor::{Device, Kind, Noise, Tensor};
 
 /// The outcome of replacing each distortion by a random one of equal norm, to be described by
-/// [`describe`](crate::record::describe) like the attack itself.
+/// [`describe`] like the attack itself.
 ///
 /// # Formula
 /// ```text
