@@ -40,7 +40,7 @@ def objective(pair, penalty):
 
 def attack(pair, penalty, options):
     x = state["x"][pair].numpy().astype(np.float64)
-    start = np.random.default_rng(pair).uniform(-1e-8, 1e-8, x.size)
+    start = np.random.default_rng([options["seed"], pair]).uniform(-1e-8, 1e-8, x.size)
     bounds = np.stack([-x, 1.0 - x], axis=1)
     return minimize(
         objective(pair, penalty),

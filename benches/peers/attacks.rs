@@ -122,8 +122,8 @@ impl Bench {
         Ok((start.elapsed().as_secs_f64(), outcome))
     }
 
-    /// Some cells, theirs.
-    fn theirs(&mut self, cells: &[Cell]) -> Result<PeerRound> {
+    /// Some cells, theirs; the seed is that of the random starts.
+    fn theirs(&mut self, cells: &[Cell], seed: u64) -> Result<PeerRound> {
         let Search::Lbfgs(search) = self.attack.search else {
             unreachable!("the search was chosen above");
         };
@@ -132,7 +132,7 @@ impl Bench {
             .map(|cell| (cell.pair, self.lambdas[cell.penalty]))
             .collect();
         let reply = self.python.ask(&json!({
-            "op": "attack", "cells": pairs, "out": self.out,
+            "op": "attack", "cells": pairs, "out": self.out, "seed": seed,
             "memory": search.memory, "factr": search.factr, "pgtol": search.pgtol,
             "max_evaluations": search.max_evaluations, "max_iterations": search.max_iterations,
         }))?;
@@ -168,7 +168,7 @@ pub(crate) fn measure(setting: &Setting) -> Result<Part> {
     let schedule = rounds(if setting.quick { 2 } else { 5 });
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let (mut ours_each, mut theirs_each) = (Vec::new(), Vec::new());
-    let mut parity = Vec::new();
+    let (mut parity, mut control) = (Vec::new(), Vec::new());
     // Threads start and memory is touched first.
     let small = bench.rows.select(&[2, 27]);
     let noise = Noise::portable(SeedTree::new(SEED));
@@ -176,7 +176,8 @@ pub(crate) fn measure(setting: &Setting) -> Result<Part> {
     let mut last = None;
     for cells in &schedule {
         let (seconds, outcome) = bench.ours()?;
-        let peer = bench.theirs(cells)?;
+        let peer = bench.theirs(cells, 0)?;
+        let again = bench.theirs(cells, 1)?;
         let total: f64 = peer.seconds.iter().sum();
         let evaluations: usize = outcome.evaluations.iter().sum();
         let num_rows = bench.rows.len() as f64;
@@ -190,6 +191,8 @@ pub(crate) fn measure(setting: &Setting) -> Result<Part> {
         ours_each.push(seconds / evaluations as f64);
         theirs_each.push(total / peer.evaluations.iter().sum::<f64>());
         parity.extend(judge.compare(&bench, cells, &outcome, &peer)?);
+        let values = |peer: &PeerRound| judge.of_cells(&bench, cells, &peer.distortion);
+        control.extend(values(&again).into_iter().zip(values(&peer)));
         last = Some((seconds, evaluations, outcome));
     }
     let (seconds, evaluations, outcome) = last.expect("invariant: there is at least one round");
@@ -235,6 +238,16 @@ pub(crate) fn measure(setting: &Setting) -> Result<Part> {
         format!("Ends of our rows: {}.", count_ends(&outcome)),
     ];
     let tables = parity_tables(&mut parity, &mut notes);
+    let matched = control
+        .iter()
+        .filter(|(again, first)| excess(*again, *first) <= TOLERANCE);
+    notes.push(format!(
+        "The peer against itself, from another random start below 1e-8: at or below its own \
+         objective within {} % on {} of {} rows; that is how much of the above is chance.",
+        100.0 * TOLERANCE,
+        matched.count(),
+        control.len()
+    ));
     Ok(Part {
         name: "attacks",
         what: format!(
@@ -269,8 +282,13 @@ struct Comparison {
 impl Comparison {
     /// How much worse ours is, relatively.
     fn excess(&self) -> f64 {
-        (self.ours - self.theirs) / self.theirs.abs().max(f64::MIN_POSITIVE)
+        excess(self.ours, self.theirs)
     }
+}
+
+/// How much larger a value is than another, relatively.
+fn excess(value: f64, other: f64) -> f64 {
+    (value - other) / other.abs().max(f64::MIN_POSITIVE)
 }
 
 /// The attacked network in f64, which judges both sides.
@@ -310,6 +328,13 @@ impl Judge {
         })
     }
 
+    /// [`Judge::objective`] of these cells, one row of `d` each.
+    fn of_cells(&self, bench: &Bench, cells: &[Cell], d: &Tensor) -> Vec<f64> {
+        let pairs: Vec<usize> = cells.iter().map(|cell| cell.pair).collect();
+        let lambdas: Vec<f64> = cells.iter().map(|c| bench.lambdas[c.penalty]).collect();
+        self.objective(&pairs, &lambdas, d)
+    }
+
     fn compare(
         &self,
         bench: &Bench,
@@ -317,14 +342,12 @@ impl Judge {
         outcome: &AttackOutcome,
         peer: &PeerRound,
     ) -> Result<Vec<Comparison>> {
-        let pairs: Vec<usize> = cells.iter().map(|cell| cell.pair).collect();
-        let lambdas: Vec<f64> = cells.iter().map(|c| bench.lambdas[c.penalty]).collect();
         let rows: Vec<i64> = cells.iter().map(|cell| cell.row() as i64).collect();
         let ours = outcome
             .distortion
             .index_select(0, &Tensor::from_slice(&rows));
-        let ours = self.objective(&pairs, &lambdas, &ours);
-        let theirs = self.objective(&pairs, &lambdas, &peer.distortion);
+        let ours = self.of_cells(bench, cells, &ours);
+        let theirs = self.of_cells(bench, cells, &peer.distortion);
         ensure!(
             peer.messages.len() == cells.len(),
             "a message for each cell"
@@ -333,7 +356,7 @@ impl Judge {
         Ok(each
             .map(|(i, &cell)| Comparison {
                 cell,
-                lambda: lambdas[i],
+                lambda: bench.lambdas[cell.penalty],
                 ours: ours[i],
                 theirs: theirs[i],
                 evaluations: (outcome.evaluations[cell.row()], peer.evaluations[i]),
@@ -366,9 +389,12 @@ fn parity_tables(parity: &mut [Comparison], notes: &mut Vec<String>) -> Vec<Tabl
     let count = parity.iter().filter(no_worse).count();
     let share = count as f64 / parity.len() as f64;
     let better = parity.iter().filter(|c| c.excess() < -TOLERANCE).count();
+    let log_ratio: f64 = parity.iter().map(|c| (c.ours / c.theirs).ln()).sum();
+    let mean = (log_ratio / parity.len() as f64).exp();
     notes.push(format!(
         "Results: ours is at or below the peer's objective within {} % on {count} of {} rows \
-         (goal {} %: {}), and more than that below on {better}.",
+         (goal {} %: {}), and more than that below on {better}; in the geometric mean it is \
+         {mean:.3} times the peer's.",
         100.0 * TOLERANCE,
         parity.len(),
         100.0 * PARITY,

@@ -53,7 +53,7 @@ impl Default for Lbfgs {
             pgtol: 1e-5,
             max_iterations: 1000,
             max_evaluations: 1500,
-            stall_restarts: 1,
+            stall_restarts: 5,
             ball_mode: BallMode::Clip,
         }
     }
