@@ -57,7 +57,7 @@ fn file_name(filter: &str) -> String {
 }
 
 /// Measures against PyTorch and SciPy.
-pub(crate) fn peers(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
+pub(crate) fn peers(workspace: &Workspace, filter: Option<&str>, quick: bool) -> Result<()> {
     let mut command = process::cargo(workspace);
     command.args([
         "run",
@@ -71,6 +71,7 @@ pub(crate) fn peers(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     ]);
     command.arg(environment(workspace)?);
     command.arg("--out").arg(workspace.path(FOLDER));
+    command.args(quick.then_some("--quick"));
     command.args(
         filter
             .map(|filter| ["--filter", filter])

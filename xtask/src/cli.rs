@@ -100,13 +100,17 @@ Examples:
   cargo xtask bench                all criterion groups
   cargo xtask bench jacobian       only benchmarks whose name contains this word
   cargo xtask bench --peers        against PyTorch and SciPy, in a Python environment of its own
-                                   (made once, about 2.5 GB to download)")]
+                                   (made once, about 2.5 GB to download)
+  cargo xtask bench --peers --quick    the same with fewer rounds, in a third of the time")]
     Bench {
         /// Run only benchmarks whose name contains this word
         filter: Option<String>,
         /// Compare with PyTorch and SciPy on the same weights and inputs
         #[arg(long)]
         peers: bool,
+        /// With --peers: fewer rounds, for a first impression
+        #[arg(long, requires = "peers")]
+        quick: bool,
     },
     /// Write the generated pages and the API documentation
     #[command(after_help = "\
@@ -256,13 +260,15 @@ impl Cli {
             Command::Bench {
                 filter,
                 peers: false,
+                ..
             } => {
                 bench::criterion(&workspace, filter.as_deref())?;
             }
             Command::Bench {
                 filter,
                 peers: true,
-            } => bench::peers(&workspace, filter.as_deref())?,
+                quick,
+            } => bench::peers(&workspace, filter.as_deref(), quick)?,
             Command::Docs { check } => docs::run(&workspace, check)?,
             Command::Golden(args) if args.update => golden::update(&workspace)?,
             Command::Golden(_) => golden::check(&workspace)?,

@@ -35,7 +35,7 @@ const HALF_TURN: usize = 20;
 /// Largest change of a pixel that counts as "only a few" of 255 grey levels.
 const FEW_LEVELS: f64 = 10.0;
 /// Units of progress: about seconds at desk tier.
-const TRAIN_UNITS: f64 = 40.0;
+const TRAIN_UNITS: f64 = 80.0;
 const ATTACK_UNITS: f64 = 10.0;
 const SOURCE: &str = "thesis figure 5.5; paper figure 4";
 
@@ -61,7 +61,8 @@ impl RotationConfig {
                 z_sizes: GREY_SIZES.to_vec(),
                 h_sizes: vec![256, 256, 128, 64],
                 pixels: Pixels::of(Profile::AsPlotted),
-                train: training(256, 10),
+                // Small batches: what a heart needs is many steps.
+                train: training(64, 15),
             },
             train_images: 20_000,
             grid: GridConfig::latent(6, 9, 100),
