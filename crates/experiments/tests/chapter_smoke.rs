@@ -60,6 +60,16 @@ fn every_figure_is_drawn_and_judged_and_shares_what_it_measured() {
         assert!(!is_csv || lines >= 2, "{name} has no data");
     }
 
+    // C19: pictures say how far they were moved and what the network bears.
+    for grid in ["fig-6-1-mnist", "fig-6-8-grid", "fig-e-6-grid"] {
+        let name = format!("data/{grid}.json");
+        let labels = String::from_utf8_lossy(&files[&name]);
+        assert!(
+            labels.contains("R = ") && labels.contains("‖δ‖ = "),
+            "{labels}"
+        );
+    }
+
     // A figure alone finds everything there and says the same.
     let times = written(&at.join("out"));
     assert!(times.len() > 50, "{} stored files", times.len());
@@ -71,4 +81,16 @@ fn every_figure_is_drawn_and_judged_and_shares_what_it_measured() {
         let same = same.expect("the chapter has the figure's claims");
         assert_eq!(same.observed, result.observed);
     }
+
+    // C21: the figure's data does not depend on what was there, down to the last byte.
+    let fresh = tempfile::tempdir().expect("a folder");
+    succeed(fresh.path(), &words("fig-6.9"));
+    let data = |root: &Path| {
+        let mut files = common::snapshot(&root.join("out/fig-6.9-smoke-0"));
+        files.retain(|name, _| name.ends_with(".csv"));
+        files
+    };
+    let (first, second) = (data(at), data(fresh.path()));
+    assert!(first.len() >= 2, "{:?}", first.keys());
+    assert_eq!(first, second);
 }

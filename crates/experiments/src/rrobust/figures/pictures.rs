@@ -56,9 +56,32 @@ fn cell(set: &Set, image: &Tensor, caption: &str) -> Result<Option<ImageCell>> {
 }
 
 fn row(set: &Set, images: &Tensor) -> Result<Vec<Option<ImageCell>>> {
+    labelled_row(set, images, |_| String::new())
+}
+
+/// A row whose pictures are labelled by their column.
+fn labelled_row(
+    set: &Set,
+    images: &Tensor,
+    label: impl Fn(usize) -> String,
+) -> Result<Vec<Option<ImageCell>>> {
     (0..images.size()[0])
-        .map(|i| cell(set, &images.get(i), ""))
+        .map(|i| cell(set, &images.get(i), &label(i as usize)))
         .collect()
+}
+
+/// The images with the norm of their distance from `x`.
+fn moved_row(set: &Set, x: &Tensor, moved: &Tensor) -> Result<Vec<Option<ImageCell>>> {
+    let change = moved - x;
+    labelled_row(set, moved, |i| {
+        format!("‖δ‖ = {:.2}", norm(&change.get(i as i64)))
+    })
+}
+
+/// The label of a margin: that of one network on the image of a column.
+fn margin_label(network: Option<&Network>, column: usize) -> String {
+    let margin = network.and_then(|n| n.margins.get(column));
+    margin.map_or_else(String::new, |m| format!("R = {:.2}", m.margin.value))
 }
 
 /// Figure 6.1.
@@ -158,7 +181,8 @@ pub(super) fn attacked_by_beta(study: &Study<'_>, id: &str, page: &mut Page) -> 
     let mut grid = ImageGrid::new(&block_id(id, &["grid"]), "Attacked images by β", &names)
         .with_caption(&format!(
             "Maximum-damage attacks of norm at most {SHOWN_NORM} in the pixels' range on the \
-             networks of the first seed, and the mean reconstructions of clean and attacked images.",
+             networks of the first seed, and the mean reconstructions of clean and attacked images; \
+             R is the network's margin on the image.",
         ));
     grid.push_row("original", row(set, &x)?)?;
     let seed = study.seeds[0];
@@ -174,10 +198,11 @@ pub(super) fn attacked_by_beta(study: &Study<'_>, id: &str, page: &mut Page) -> 
             &format!("{label}: clean reconstruction"),
             row(set, &reconstruct(&x))?,
         )?;
-        grid.push_row(&format!("{label}: attacked"), row(set, &moved)?)?;
+        let network = set.find(setting, seed);
+        grid.push_row(&format!("{label}: attacked"), moved_row(set, &x, &moved)?)?;
         grid.push_row(
             &format!("{label}: reconstruction"),
-            row(set, &reconstruct(&moved))?,
+            labelled_row(set, &reconstruct(&moved), |i| margin_label(network, i))?,
         )?;
     }
     page.section.push(grid);
@@ -213,14 +238,17 @@ pub(super) fn noisy_by_beta(study: &Study<'_>, id: &str, page: &mut Page) -> Res
     let mut grid = ImageGrid::new(&block_id(id, &["grid"]), "Noisy images by β", &names)
         .with_caption(&format!(
             "Gaussian noise of standard deviation {NOISE_SIGMA} on every pixel, and mean \
-             reconstructions by the networks of the first seed."
+             reconstructions by the networks of the first seed; δ is the noise, R the network's \
+             margin on the image."
         ));
     grid.push_row("original", row(set, &x)?)?;
-    grid.push_row("noisy", row(set, &noisy)?)?;
+    grid.push_row("noisy", moved_row(set, &x, &noisy)?)?;
     for setting in shown(study) {
         let cached = bench.model(setting, seed)?;
         let reconstruction = no_grad(|| cached.model.reconstruct(&noisy));
-        grid.push_row(&setting.label(), row(set, &reconstruction)?)?;
+        let network = set.find(setting, seed);
+        let cells = labelled_row(set, &reconstruction, |i| margin_label(network, i))?;
+        grid.push_row(&setting.label(), cells)?;
     }
     page.section.push(grid);
     let betas = study.config.betas();
