@@ -134,6 +134,52 @@ fn axpy4(y: &mut [f64], k: [f64; 4], x: [&[f64]; 4]) {
     }
 }
 
+/// [`axpy4`] on two vectors with the same `x`, which is loaded once.
+#[inline(always)]
+fn axpy4_twice(y: [&mut [f64]; 2], k: [[f64; 4]; 2], x: [&[f64]; 4]) {
+    let [ya, yb] = y.map(|y| y.as_chunks_mut::<LANES>().0);
+    let n = ya.len();
+    let yb = &mut yb[..n];
+    let [x0, x1, x2, x3] = x.map(|x| &x.as_chunks::<LANES>().0[..n]);
+    let [ka, kb] = k;
+    for c in 0..n {
+        let (mut a, mut b) = (ya[c], yb[c]);
+        for l in 0..LANES {
+            let x = [x0[c][l], x1[c][l], x2[c][l], x3[c][l]];
+            a[l] += (ka[0] * x[0] + ka[1] * x[1]) + (ka[2] * x[2] + ka[3] * x[3]);
+            b[l] += (kb[0] * x[0] + kb[1] * x[1]) + (kb[2] * x[2] + kb[3] * x[3]);
+        }
+        (ya[c], yb[c]) = (a, b);
+    }
+}
+
+/// [`axpy4`] on the rows of `a`, `[.., stride]`, the first of which is row `first` of its matrix and
+/// even: row `i` from the group of four that holds its diagonal on, with the factors `k(i)`.
+#[inline(always)]
+fn update_rows(
+    a: &mut [f64],
+    stride: usize,
+    first: usize,
+    k: impl Fn(usize) -> [f64; 4],
+    x: [&[f64]; 4],
+) {
+    for (pair, rows) in a.chunks_mut(2 * stride).enumerate() {
+        let i = first + 2 * pair;
+        let from = i / LANES * LANES;
+        let x = x.map(|x| &x[from..]);
+        let (upper, lower) = rows.split_at_mut(stride);
+        if lower.is_empty() {
+            axpy4(&mut upper[from..], k(i), x);
+        } else {
+            axpy4_twice(
+                [&mut upper[from..], &mut lower[from..]],
+                [k(i), k(i + 1)],
+                x,
+            );
+        }
+    }
+}
+
 simd! {
     /// See [`Upper::factor`].
     ///
@@ -175,17 +221,15 @@ simd! {
             let (r0, others) = panel_rows.split_at(stride);
             let (r1, others) = others.split_at(stride);
             let (r2, r3) = others.split_at(stride);
-            for (i, below) in (end..dim).zip(rest.chunks_exact_mut(stride)) {
-                let from = i / LANES * LANES;
-                let k = [
+            let k = |i: usize| {
+                [
                     sign(panel, i) * r0[i],
                     sign(panel + 1, i) * r1[i],
                     sign(panel + 2, i) * r2[i],
                     sign(panel + 3, i) * r3[i],
-                ];
-                let rows = [&r0[from..], &r1[from..], &r2[from..], &r3[from..]];
-                axpy4(&mut below[from..], k, rows);
-            }
+                ]
+            };
+            update_rows(rest, stride, end, k, [r0, r1, r2, r3]);
         }
         true
     }
@@ -203,11 +247,8 @@ simd! {
             let w: [f64; LANES] =
                 std::array::from_fn(|j| weight.get(first + j).copied().unwrap_or(0.0));
             let rows: [&[f64]; LANES] = std::array::from_fn(row);
-            for (i, below) in a.chunks_exact_mut(stride).enumerate() {
-                let from = i / LANES * LANES;
-                let k = std::array::from_fn(|j| w[j] * rows[j][i]);
-                axpy4(&mut below[from..], k, rows.map(|row| &row[from..]));
-            }
+            let k = |i: usize| std::array::from_fn(|j| w[j] * rows[j][i]);
+            update_rows(a, stride, 0, k, rows);
         }
     }
 }
