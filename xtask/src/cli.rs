@@ -136,7 +136,7 @@ Examples:
 
 Runs the test `fuzz` of every crate that has one, with VAEGIS_FUZZ_CASES set.")]
     Fuzz {
-        /// Number of inputs for the decoders of each crate
+        /// Number of broken inputs for each decoder
         #[arg(long, default_value_t = 1_000_000)]
         cases: u64,
     },

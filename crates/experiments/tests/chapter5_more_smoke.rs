@@ -15,7 +15,7 @@ const EXPECTED: [(&str, [usize; 4]); 5] = [
     ("fig-5.2", [1, 1, 1, 5]),
     ("fig-5.3", [3, 2, 0, 11]),
     ("fig-5.5", [0, 1, 4, 5]),
-    ("fig-5.1", [0, 1, 4, 4]),
+    ("fig-5.1", [0, 1, 4, 6]),
 ];
 
 /// When every stored model and measurement was written.

@@ -73,4 +73,20 @@ fn the_tour_writes_a_whole_report_and_repeats_nothing() {
     for (path, time) in written(&at.join("out")) {
         assert_eq!(times.get(&path), Some(&time), "{}", path.display());
     }
+
+    // Same seed, same threads, nothing to go on from: the same results.
+    let fresh = tempfile::tempdir().expect("a folder");
+    succeed(fresh.path(), TOUR);
+    common::assert_same(&before, &results(&fresh.path().join("out/tour-smoke-0")));
+}
+
+/// Where a browser is installed; `cargo xtask check` says when there is none.
+#[test]
+fn a_browser_opens_the_report_without_an_error_or_a_request() {
+    let folder = tempfile::tempdir().expect("a folder");
+    succeed(folder.path(), TOUR);
+    let page = folder.path().join("out/tour-smoke-0/report.html");
+    let outcome = vaegis_report::browser::check_page(&page).expect("the page is opened");
+    println!("{outcome:?}");
+    assert_ne!(outcome.is_clean(), Some(false), "{outcome:?}");
 }

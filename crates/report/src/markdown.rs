@@ -24,6 +24,21 @@ pub fn summary_markdown(report: &Report) -> String {
     }
     let mut provenance = Vec::new();
     flatten("", &manifest.provenance, &mut provenance);
+    let datasets = manifest.provenance.get("datasets");
+    let mut names: Vec<&str> = (datasets
+        .and_then(|sets| sets.as_array())
+        .into_iter()
+        .flatten())
+    .filter_map(|set| set.get("name")?.as_str())
+    .collect();
+    names.dedup();
+    if !names.is_empty() {
+        facts.push(format!("data {}", escape_markdown(&names.join(", "))));
+    }
+    let seconds = manifest.provenance.get("wall_seconds");
+    if let Some(seconds) = seconds.and_then(|value| value.as_f64()) {
+        facts.push(format!("{seconds:.0} seconds"));
+    }
     for key in ["started_at", "git_revision", "device", "host.cpu"] {
         if let Some((_, value)) = provenance.iter().find(|(name, _)| name == key) {
             facts.push(format!(

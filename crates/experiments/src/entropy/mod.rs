@@ -78,6 +78,8 @@ impl Experiment for EntropyFigure {
         let start = Instant::now();
         let mut section = Section::new("figure", self.title());
         let seeds = ctx.seeds(3);
+        let mut provenance = ctx.provenance(&seeds);
+        provenance.device = "none".to_owned();
         let mut claims = match self {
             Self::B3 => curves::vector_quantizer(&mut section)?,
             Self::B4 => curves::softmax(&mut section)?,
@@ -91,8 +93,6 @@ impl Experiment for EntropyFigure {
         let learnt = learnt::measure(num_learnt, &seeds)?;
         section.push(learnt::table(&learnt)?);
         claims.extend(verdicts::judge(&learnt)?);
-        let mut provenance = ctx.provenance(&seeds);
-        provenance.device = "none".to_owned();
         provenance.finish(start);
         let manifest = RunManifest::new(self.id(), ctx.tier.name())
             .with_command(&ctx.command)

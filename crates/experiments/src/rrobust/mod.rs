@@ -138,6 +138,8 @@ fn datasets(requests: &[Request]) -> &'static str {
 /// Measures what the figures need and draws them into one report.
 fn report(ctx: &RunCtx, id: &str, title: &str, figures: &[Spec]) -> Result<Report> {
     let start = Instant::now();
+    // At the start, so that it says when and at which revision the run began.
+    let mut provenance = ctx.provenance(&[]);
     let requests: Vec<Request> = figures.iter().flat_map(|f| f.requests).copied().collect();
     let study = Study::run(ctx, id, &requests)?;
     let mut sections = Vec::new();
@@ -148,7 +150,7 @@ fn report(ctx: &RunCtx, id: &str, title: &str, figures: &[Spec]) -> Result<Repor
         sections.push(page.section);
         claims.extend(page.claims);
     }
-    let mut provenance = ctx.provenance(&study.seeds);
+    provenance.seeds.clone_from(&study.seeds);
     provenance.datasets = study
         .sets
         .iter()

@@ -115,6 +115,7 @@ fn report(ctx: &RunCtx, id: &str, title: &str, figures: &[Spec]) -> Result<Repor
     let start = Instant::now();
     let config = ChapterConfig::at(ctx.tier);
     let seeds = ctx.seeds(config.num_seeds);
+    let mut provenance = ctx.provenance(&seeds);
     let mut all = Page::new(id, title);
     let mut sections = Vec::new();
     for (position, figure) in figures.iter().enumerate() {
@@ -133,7 +134,6 @@ fn report(ctx: &RunCtx, id: &str, title: &str, figures: &[Spec]) -> Result<Repor
         all.summary.extend(page.summary);
         sections.push(page.section);
     }
-    let mut provenance = ctx.provenance(&seeds);
     provenance.datasets = all.datasets;
     provenance.finish(start);
     let manifest = RunManifest::new(id, ctx.tier.name())
