@@ -87,6 +87,5 @@ fn a_browser_opens_the_report_without_an_error_or_a_request() {
     succeed(folder.path(), TOUR);
     let page = folder.path().join("out/tour-smoke-0/report.html");
     let outcome = vaegis_report::browser::check_page(&page).expect("the page is opened");
-    println!("{outcome:?}");
     assert_ne!(outcome.is_clean(), Some(false), "{outcome:?}");
 }
