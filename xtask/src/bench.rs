@@ -13,6 +13,8 @@ use std::time::SystemTime;
 
 const REQUIREMENTS: &str = "benches/peers/requirements.txt";
 const FOLDER: &str = "docs/benchmarks";
+/// The mark of an environment that was made to its end.
+const COMPLETE: &str = "complete";
 
 /// Room for PyTorch with its libraries, and for pip's copy while it installs.
 const PEERS_BYTES: u64 = 9_000_000_000;
@@ -56,6 +58,20 @@ fn file_name(filter: &str) -> String {
         .collect()
 }
 
+/// The Python of the comparison's environment, if that has been made.
+pub(crate) fn python(workspace: &Workspace) -> Option<PathBuf> {
+    let folder = environment_folder(workspace).ok()?;
+    let python = folder.join("bin/python");
+    (folder.join(COMPLETE).is_file() && python.exists()).then_some(python)
+}
+
+/// Where the environment belongs, named by its contents: other pins make another one.
+fn environment_folder(workspace: &Workspace) -> Result<PathBuf> {
+    let text = files::read(&workspace.path(REQUIREMENTS))?;
+    let name = format!("peers-{}", &files::sha256_text(&text)[..12]);
+    Ok(user_cache()?.join("vaegis").join(name))
+}
+
 /// Measures against PyTorch and SciPy.
 pub(crate) fn peers(workspace: &Workspace, filter: Option<&str>, quick: bool) -> Result<()> {
     let mut command = process::cargo(workspace);
@@ -85,15 +101,13 @@ pub(crate) fn peers(workspace: &Workspace, filter: Option<&str>, quick: bool) ->
 /// The Python of the environment with the pinned peers, made if needed.
 fn environment(workspace: &Workspace) -> Result<PathBuf> {
     let requirements = workspace.path(REQUIREMENTS);
-    let text = files::read(&requirements)?;
+    let folder = environment_folder(workspace)?;
     let parent = user_cache()?.join("vaegis");
     fs::create_dir_all(&parent).with_context(|| format!("making {}", parent.display()))?;
-    // Named by its contents: other pins make another environment.
-    let folder = parent.join(format!("peers-{}", &files::sha256_text(&text)[..12]));
     let python = folder.join("bin/python");
     // An environment cannot be moved after it was made, so it is not renamed
     // into place; the mark is written last.
-    let complete = folder.join("complete");
+    let complete = folder.join(COMPLETE);
     let lock = File::options()
         .create(true)
         .truncate(false)

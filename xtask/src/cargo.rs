@@ -5,7 +5,7 @@ use crate::cli::{ReproduceArgs, TestArgs};
 use crate::room::{self, Build};
 use crate::tidy::layers;
 use crate::workspace::Workspace;
-use crate::{libtorch, process};
+use crate::{bench, doctor, libtorch, process};
 use anyhow::{Result, ensure};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,8 @@ use std::process::{Command, ExitCode};
 
 /// The environment variable that the fuzz tests read.
 const FUZZ_CASES: &str = "VAEGIS_FUZZ_CASES";
+/// The environment variable that names a Python with PyTorch and safetensors.
+const PYTHON: &str = "VAEGIS_PYTHON";
 
 /// `--workspace`, or one `-p` for each crate that needs no libtorch.
 pub(crate) fn package_arguments(torch_free: bool) -> Vec<OsString> {
@@ -41,6 +43,20 @@ pub(crate) fn test(workspace: &Workspace, args: &TestArgs) -> Result<()> {
     }
     if std::env::var_os("VAEGIS_DATA").is_none() {
         println!("note: VAEGIS_DATA is not set, so tests on real images are skipped");
+    }
+    if doctor::browser().is_none() {
+        println!("note: no browser is installed, so no report is opened in one");
+    }
+    // PyTorch opens our checkpoints where the environment of `bench --peers` has been made.
+    match std::env::var_os(PYTHON)
+        .map(PathBuf::from)
+        .or_else(|| bench::python(workspace))
+    {
+        Some(python) => _ = command.env(PYTHON, python),
+        None => println!(
+            "note: {PYTHON} is not set and `bench --peers` was never run, so PyTorch opens our \
+             checkpoints only if python3 has it"
+        ),
     }
     room::for_build(workspace, Build::Tests)?;
     room::explain(workspace, process::run(&mut command))
