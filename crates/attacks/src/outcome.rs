@@ -82,4 +82,73 @@ impl AttackOutcome {
         let d = d.to_kind(x.kind()).to_device(x.device());
         (x + d.reshape(x.size())).clamp(self.pixel_range.0, self.pixel_range.1)
     }
+
+    /// The best of several attacks on the same rows, row by row: the lowest objective wins, the
+    /// first of equal ones, and one that is not a number never. Evaluations are those of all
+    /// attacks together.
+    ///
+    /// The attacks have to minimize the same objective at the same λ, or the comparison says
+    /// nothing: they differ in search, start or noise.
+    ///
+    /// # Panics
+    /// If there is no outcome, or they differ in rows, pixels or box.
+    ///
+    /// # References
+    /// The combination of Croce and Hein (2020), section 4: an ensemble's result is its best one.
+    #[must_use]
+    pub fn best_of(outcomes: &[Self]) -> Self {
+        let first = outcomes.first().expect("at least one outcome");
+        for other in outcomes {
+            assert_eq!(
+                first.distortion.size(),
+                other.distortion.size(),
+                "rows, pixels"
+            );
+            assert_eq!(first.pixel_range, other.pixel_range, "box");
+        }
+        let num_rows = first.len();
+        let winner: Vec<usize> = (0..num_rows)
+            .map(|row| {
+                let better = |best: usize, next: usize| {
+                    let [a, b] = [next, best].map(|k| outcomes[k].objective[row]);
+                    if a < b || (b.is_nan() && !a.is_nan()) {
+                        next
+                    } else {
+                        best
+                    }
+                };
+                (1..outcomes.len()).fold(0, better)
+            })
+            .collect();
+        let place: Vec<i64> = (winner.iter().enumerate())
+            .map(|(row, &k)| (k * num_rows + row) as i64)
+            .collect();
+        let all: Vec<&Tensor> = outcomes.iter().map(|o| &o.distortion).collect();
+        Self {
+            distortion: Tensor::cat(&all, 0).index_select(0, &Tensor::from_slice(&place)),
+            objective: take(outcomes, &winner, |o| &o.objective),
+            divergence: take(outcomes, &winner, |o| &o.divergence),
+            divergence_clean: take(outcomes, &winner, |o| &o.divergence_clean),
+            norm_l2: take(outcomes, &winner, |o| &o.norm_l2),
+            norm_linf: take(outcomes, &winner, |o| &o.norm_linf),
+            iterations: take(outcomes, &winner, |o| &o.iterations),
+            evaluations: (0..num_rows)
+                .map(|row| outcomes.iter().map(|o| o.evaluations[row]).sum())
+                .collect(),
+            status: take(outcomes, &winner, |o| &o.status),
+            restart: take(outcomes, &winner, |o| &o.restart),
+            pixel_range: first.pixel_range,
+        }
+    }
+}
+
+/// One field of each row's winner.
+fn take<T: Copy>(
+    outcomes: &[AttackOutcome],
+    winner: &[usize],
+    field: impl Fn(&AttackOutcome) -> &Vec<T>,
+) -> Vec<T> {
+    (winner.iter().enumerate())
+        .map(|(row, &k)| field(&outcomes[k])[row])
+        .collect()
 }
