@@ -111,3 +111,10 @@ fn a_killed_sweep_ends_like_a_whole_one() {
         succeed(folder, TRAIN);
     });
 }
+
+/// Models, measurements and report of a figure of `chapter-5`.
+#[test]
+fn a_killed_experiment_ends_like_a_whole_one() {
+    let words = "run fig-5.1 --tier smoke --seeds 1 --jobs 2 --threads 1 --out out --quiet";
+    kill_and_compare(words, "out/fig-5.1-smoke-0/report.json", &|_| {});
+}
