@@ -1,9 +1,10 @@
 //! The small part of a report that belongs into version control.
 //!
-//! Not for pictures and records, which are large and can be made again.
+//! Not for records, which are large and can be made again.
 
 use crate::error::ReportError;
 use crate::folder::read_folder;
+use crate::grid::ImageGrid;
 use crate::markdown::summary_markdown;
 use crate::record::{Block, Report};
 use crate::table::escape_markdown;
@@ -39,7 +40,7 @@ pub struct Accepted {
     pub left_out: Vec<String>,
 }
 
-/// Copies summary, CSV and SVG files of a report to a folder for version control.
+/// Copies summary, CSV, SVG and PNG files of a report to a folder for version control.
 ///
 /// The destination is replaced as a whole, atomically.
 ///
@@ -52,7 +53,8 @@ pub fn accept(out: &Path, destination: &Path, limits: Limits) -> Result<Accepted
     if !report.claims.is_empty() {
         names.push("data/claims.csv".to_owned());
     }
-    let small = |name: &String| name.ends_with(".csv") || name.ends_with(".svg");
+    let shown = [".csv", ".svg", ".png"];
+    let small = |name: &String| shown.iter().any(|end| name.ends_with(end));
     names.extend(
         report
             .blocks()
@@ -106,11 +108,12 @@ fn summary(report: &Report, left_out: &[String]) -> String {
     let mut out = summary_markdown(report);
     let mut is_first = true;
     for block in report.blocks() {
-        let Block::Figure(figure) = block else {
-            continue;
+        let (title, caption, file) = match block {
+            Block::Figure(f) => (&f.title, &f.caption, format!("figures/{}.svg", f.id)),
+            Block::Images(g) => (&g.title, &g.caption, format!("images/{}.png", g.id)),
+            _ => continue,
         };
-        let (id, title) = (&figure.id, escape_markdown(&figure.title));
-        let file = format!("figures/{id}.svg");
+        let title = escape_markdown(title);
         if std::mem::take(&mut is_first) {
             out.push_str("## Figures\n\n");
         }
@@ -119,12 +122,35 @@ fn summary(report: &Report, left_out: &[String]) -> String {
         } else {
             let _ = writeln!(out, "![{title}]({file})\n");
         }
-        if !figure.caption.is_empty() {
-            let _ = writeln!(out, "{}\n", escape_markdown(&figure.caption));
+        if let Block::Images(grid) = block {
+            push_labels(&mut out, grid);
+        }
+        if !caption.is_empty() {
+            let _ = writeln!(out, "{}\n", escape_markdown(caption));
         }
     }
     if !left_out.is_empty() {
         let _ = writeln!(out, "Left out for their size: {}.", left_out.join(", "));
     }
     out
+}
+
+/// The words of a grid, which the picture itself has not.
+fn push_labels(out: &mut String, grid: &ImageGrid) {
+    let list = |labels: &[String]| {
+        let labels: Vec<String> = labels.iter().map(|l| escape_markdown(l)).collect();
+        labels.join("; ")
+    };
+    for (name, labels) in [("Columns", &grid.column_labels), ("Rows", &grid.row_labels)] {
+        if !labels.is_empty() {
+            let _ = writeln!(out, "{name}: {}.\n", list(labels));
+        }
+    }
+    for (i, row) in grid.cells.iter().enumerate() {
+        let captions = row.iter().map(|c| c.as_ref().map_or("", |c| &c.caption));
+        let captions: Vec<String> = captions.map(str::to_owned).collect();
+        if captions.iter().any(|caption| !caption.is_empty()) {
+            let _ = writeln!(out, "Below row {}: {}.\n", i + 1, list(&captions));
+        }
+    }
 }

@@ -37,7 +37,7 @@ pub fn summary_markdown(report: &Report) -> String {
     }
     let seconds = manifest.provenance.get("wall_seconds");
     if let Some(seconds) = seconds.and_then(|value| value.as_f64()) {
-        facts.push(format!("{seconds:.0} seconds"));
+        facts.push(format!("last run took {seconds:.0} seconds"));
     }
     for key in ["started_at", "git_revision", "device", "host.cpu"] {
         if let Some((_, value)) = provenance.iter().find(|(name, _)| name == key) {

@@ -292,10 +292,16 @@ fn accept_keeps_what_is_small() {
     let kept = names(&target);
     assert_eq!(kept.len(), accepted.files.len());
     assert!(kept.contains("summary.md") && kept.contains("figures/delta.svg"));
-    assert!(
-        kept.iter()
-            .all(|name| !name.ends_with(".png") && !name.ends_with(".json"))
-    );
+    assert!(kept.iter().all(|name| !name.ends_with(".json")));
+    let pictures: Vec<_> = kept.iter().filter(|name| name.ends_with(".png")).collect();
+    assert!(!pictures.is_empty(), "{kept:?}");
+    let summary = std::fs::read_to_string(target.join("summary.md")).expect("a summary");
+    for picture in pictures {
+        assert!(
+            summary.contains(&format!("]({picture})")),
+            "{picture} is not shown"
+        );
+    }
 
     let limits = Limits {
         file_bytes: 4000,

@@ -28,7 +28,7 @@ enum Action {
         /// Folder of the report.
         out: PathBuf,
     },
-    /// Copies the summary with its CSV and SVG files to a folder for version control.
+    /// Copies the summary with its CSV, SVG and PNG files to a folder for version control.
     Accept {
         /// Folder of the report.
         out: PathBuf,
