@@ -14,7 +14,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use vaegis_core::SeedTree;
-use vaegis_data::dsprites::{FACTOR_SIZES, NUM_IMAGES, index_of};
+use vaegis_data::dsprites::{FACTOR_SIZES, NUM_IMAGES, factors_of, index_of};
 use vaegis_data::{Dataset, OpenOptions, Split, Subset};
 use vaegis_report::{Block, Cell, Table};
 use vaegis_tensor::workers;
@@ -45,10 +45,50 @@ const SOURCE: &str = "thesis figure 5.5; paper figure 4";
 pub struct RotationConfig {
     /// Models.
     pub nets: Nets,
+    /// Which sprites there are, for training and for the attacks.
+    pub sprites: Sprites,
     /// Training images, drawn at random.
     pub train_images: usize,
     /// Attacks.
     pub grid: GridConfig,
+}
+
+/// A part of dSprites.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sprites {
+    /// All of them, as in the sources.
+    All,
+    /// Hearts whose center is in the middle region of the image. Networks that see few of all
+    /// sprites draw a disc for each heart; these few are enough to draw its outline.
+    MiddleHearts,
+}
+
+impl Sprites {
+    /// The positions, horizontal and vertical, that belong to the part.
+    fn places(self) -> std::ops::Range<usize> {
+        match self {
+            Self::All => 0..FACTOR_SIZES[4],
+            Self::MiddleHearts => 10..22,
+        }
+    }
+
+    fn contains(self, index: usize) -> bool {
+        let [_, shape, _, _, x, y] = factors_of(index);
+        let places = self.places();
+        let is_shape = self == Self::All || shape == HEART;
+        is_shape && places.contains(&x) && places.contains(&y)
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::All => "all sprites",
+            Self::MiddleHearts => {
+                "hearts alone, with their center in the middle region of the image (the sources \
+                 train on all sprites)"
+            }
+        }
+    }
 }
 
 impl RotationConfig {
@@ -64,6 +104,7 @@ impl RotationConfig {
                 // Small batches: what a heart needs is many steps.
                 train: training(64, 15),
             },
+            sprites: Sprites::MiddleHearts,
             train_images: 20_000,
             grid: GridConfig::latent(6, 9, 100),
         };
@@ -76,6 +117,7 @@ impl RotationConfig {
                     train: training(64, 2),
                     ..desk.nets
                 },
+                sprites: Sprites::MiddleHearts,
                 train_images: 256,
                 grid: GridConfig::latent(2, 3, 6),
             },
@@ -86,6 +128,7 @@ impl RotationConfig {
                     train: training(1024, 50),
                     ..desk.nets
                 },
+                sprites: Sprites::All,
                 train_images: NUM_IMAGES,
                 grid: GridConfig::full(10),
             },
@@ -115,7 +158,7 @@ fn levels(chosen: &Chosen) -> f64 {
 pub(super) fn draw(ctx: &RunCtx, id: &str, page: &mut Page) -> Result<()> {
     let chapter = ChapterConfig::at(ctx.tier);
     let (config, seeds) = (&chapter.rotation, ctx.seeds(chapter.num_seeds));
-    let pairs = hearts(ctx.seed, config.grid.num_pairs);
+    let pairs = hearts(ctx.seed, config);
     let images = open(ctx, config, &pairs)?;
     let jobs = jobs(&seeds, &MODELS);
     let progress = progress(ctx, id, jobs.len() as f64 * (TRAIN_UNITS + ATTACK_UNITS));
@@ -140,12 +183,14 @@ pub(super) fn draw(ctx: &RunCtx, id: &str, page: &mut Page) -> Result<()> {
         "An upright heart is attacked towards the same heart at the same place turned by \
          {HALF_TURN} of 39 steps ({:.0}°: half a turn is not among the orientations). {} hearts of \
          random scale and place, {} penalties each; full-size images of {} in [0, 1] with a \
-         Bernoulli likelihood, as the published panels show. Neither heart of a pair is trained \
-         on, unless a model is trained on all images.",
+         Bernoulli likelihood, as the published panels show. The models are trained on {} images \
+         of {}. Neither heart of a pair is trained on, unless a model is trained on all images.",
         360.0 * HALF_TURN as f64 / 39.0,
         pairs.len(),
         config.grid.num_lambdas,
         images.test.spec().origin,
+        images.train.len(),
+        config.sprites.label(),
     )));
     for measured in all.iter().filter(|m| m.seed == seeds[0]) {
         let (setting, seed) = (measured.setting, measured.seed);
@@ -165,7 +210,7 @@ pub(super) fn draw(ctx: &RunCtx, id: &str, page: &mut Page) -> Result<()> {
 }
 
 /// Pairs of an upright heart and the same heart turned; the first in the middle and large.
-fn hearts(seed: u64, num: usize) -> Vec<(usize, usize)> {
+fn hearts(seed: u64, config: &RotationConfig) -> Vec<(usize, usize)> {
     let pair = |[scale, x, y]: [usize; 3]| {
         let at = |orientation| index_of([0, HEART, scale, orientation, x, y]);
         (at(0), at(HALF_TURN))
@@ -175,10 +220,14 @@ fn hearts(seed: u64, num: usize) -> Vec<(usize, usize)> {
     let seed = SeedTree::new(seed).child("rotation").child("hearts");
     let order = vaegis_data::permutation(scales * columns * rows, &seed);
     let place = |i: usize| [i / (columns * rows), i / rows % columns, i % rows];
-    let others = order.into_iter().map(place).filter(|of| *of != first);
+    let places = config.sprites.places();
+    let others = order
+        .into_iter()
+        .map(place)
+        .filter(|of| *of != first && places.contains(&of[1]) && places.contains(&of[2]));
     std::iter::once(first)
         .chain(others)
-        .take(num)
+        .take(config.grid.num_pairs)
         .map(pair)
         .collect()
 }
@@ -196,7 +245,10 @@ fn open(ctx: &RunCtx, config: &RotationConfig, pairs: &[(usize, usize)]) -> Resu
     let train: Arc<dyn Dataset> = if config.train_images < whole.len() {
         let seed = SeedTree::new(ctx.seed).child("rotation").child("training");
         let mut chosen = vaegis_data::permutation(whole.len(), &seed);
-        chosen.retain(|i| pairs.iter().all(|pair| pair.0 != *i && pair.1 != *i));
+        chosen.retain(|&i| {
+            let is_attacked = pairs.iter().any(|pair| pair.0 == i || pair.1 == i);
+            config.sprites.contains(i) && !is_attacked
+        });
         chosen.truncate(config.train_images);
         Arc::new(Subset::new(whole, chosen)?)
     } else {

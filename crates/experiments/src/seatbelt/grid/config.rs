@@ -176,7 +176,6 @@ fn desk_sets() -> Vec<GridSet> {
         stand_in: "dsprites".to_owned(),
         side: 64,
         train_images: 20_000,
-        latents: vec![16],
         depths: Vec::new(),
         factors: words(&["scale", "orientation", "posX", "posY"]),
         network: NetworkConfig::mlp(&[256, 128]),
@@ -213,8 +212,8 @@ impl GridConfig {
                     set.network = NetworkConfig::mlp(&[32]);
                     set.h_sizes = vec![16, 16, 16, 16];
                     set.train = training(32, UNTIL_STEPS, Some(60));
+                    set.latents = vec![2, 6];
                     if !set.depths.is_empty() {
-                        set.latents = vec![2, 6];
                         set.depths = vec![2];
                     }
                 }
