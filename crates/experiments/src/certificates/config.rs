@@ -2,44 +2,84 @@
 
 use crate::Tier;
 use serde::{Deserialize, Serialize};
+use vaegis_attacks::Variant;
 use vaegis_eval::bounds::BoundOptions;
 use vaegis_eval::hunt::HuntOptions;
+use vaegis_eval::margin::MarginOptions;
 use vaegis_nn::LikelihoodKind;
 use vaegis_train::{ScheduleConfig, TrainConfig};
 use vaegis_zoo::{LipschitzVaeConfig, ModelConfig, NetworkConfig, SigmaConfig, VaeConfig};
+
+/// The images of one data set that are certified.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct CertifiedSet {
+    /// Name in the registry of data sets.
+    pub name: String,
+    /// Side of the stand-in's images where the data set is not at hand.
+    pub side: usize,
+    /// Radius r of the reconstruction ball.
+    pub r: f64,
+    /// Training images; none for all.
+    pub train_images: Option<usize>,
+    /// Test images certified per model.
+    pub images: usize,
+    /// Test images per model on which the first-order bounds are attacked and margins estimated
+    /// too.
+    pub attacked_images: usize,
+}
 
 /// Everything that the experiment's numbers depend on besides data and seeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct CertificatesConfig {
+    /// Data sets.
+    pub sets: Vec<CertifiedSet>,
     /// Replicates of every model.
     pub num_seeds: usize,
     /// Width of the two hidden layers.
     pub hidden: i64,
     /// Latent size.
     pub latent: i64,
-    /// Training images; none for all.
-    pub train_images: Option<usize>,
     /// Optimization.
     pub train: TrainConfig,
-    /// Test images certified per model.
-    pub images: usize,
-    /// Test images per model on which the first-order bounds are attacked too.
-    pub first_order_images: usize,
-    /// p₀ and the radius r of the reconstruction ball.
+    /// p₀; the radius r is the data set's.
     pub bounds: BoundOptions,
     /// The hunt.
     pub hunt: HuntOptions,
+    /// Empirical margins on the mean (V1); the radius r is the data set's.
+    pub margins: MarginOptions,
 }
 
 impl CertificatesConfig {
     /// The configuration of a tier.
     pub fn at(tier: Tier) -> Self {
+        let mnist = CertifiedSet {
+            name: "mnist".to_owned(),
+            side: 28,
+            r: 4.0,
+            train_images: None,
+            images: 70,
+            attacked_images: 25,
+        };
+        let fashion = CertifiedSet {
+            name: "fashion-mnist".to_owned(),
+            images: 35,
+            ..mnist.clone()
+        };
+        // Three times the pixels, as in the figures of the chapter.
+        let cifar = CertifiedSet {
+            name: "cifar10".to_owned(),
+            side: 32,
+            r: 8.0,
+            train_images: Some(20_000),
+            ..fashion.clone()
+        };
         let desk = Self {
+            sets: vec![mnist, fashion, cifar],
             num_seeds: 3,
             hidden: 128,
             latent: 10,
-            train_images: Some(10_000),
             train: TrainConfig {
                 batch_size: 128,
                 epochs: 5,
@@ -47,66 +87,96 @@ impl CertificatesConfig {
                 schedule: ScheduleConfig::Cosine { floor: 0.0 },
                 ..TrainConfig::default()
             },
-            images: 70,
-            first_order_images: 25,
             bounds: BoundOptions {
-                r: 4.0,
                 num_samples: 10_000,
                 // Shared out over a thousand images and more.
                 alpha: 1e-6,
                 ..BoundOptions::default()
             },
             hunt: HuntOptions::default(),
+            margins: MarginOptions {
+                variant: Variant::MeanOnly,
+                tolerance: 0.05,
+                steps: 30,
+                ..MarginOptions::default()
+            },
         };
         match tier {
             Tier::Desk => desk,
-            Tier::Smoke => Self {
-                num_seeds: 2,
-                hidden: 32,
-                latent: 4,
-                train_images: Some(512),
-                train: TrainConfig {
-                    epochs: 2,
-                    ..desk.train
-                },
-                images: 4,
-                first_order_images: 2,
-                bounds: BoundOptions {
-                    num_samples: 2000,
-                    ..desk.bounds
-                },
-                hunt: HuntOptions {
-                    steps: 8,
-                    num_draws: 1000,
-                    ..desk.hunt
-                },
-            },
-            Tier::Paper => Self {
-                hidden: 512,
-                train_images: None,
-                train: TrainConfig {
-                    epochs: 50,
-                    lr: 5e-4,
-                    ..desk.train.clone()
-                },
-                images: 500,
-                first_order_images: 100,
-                bounds: BoundOptions {
-                    num_samples: 100_000,
-                    ..desk.bounds
-                },
-                hunt: HuntOptions {
-                    steps: 100,
-                    restarts: 5,
-                    ..desk.hunt
-                },
-                ..desk
-            },
+            Tier::Smoke => {
+                let mut sets = desk.sets;
+                // One grey and one color set.
+                sets.remove(1);
+                for set in &mut sets {
+                    set.train_images = Some(512);
+                    set.images = 4;
+                    set.attacked_images = 2;
+                }
+                Self {
+                    sets,
+                    num_seeds: 2,
+                    hidden: 32,
+                    latent: 4,
+                    train: TrainConfig {
+                        epochs: 2,
+                        ..desk.train
+                    },
+                    bounds: BoundOptions {
+                        num_samples: 2000,
+                        ..desk.bounds
+                    },
+                    hunt: HuntOptions {
+                        steps: 8,
+                        num_draws: 1000,
+                        ..desk.hunt
+                    },
+                    margins: MarginOptions {
+                        tolerance: 1.0,
+                        num_samples: 100,
+                        num_samples_unperturbed: 200,
+                        restarts: 1,
+                        steps: 4,
+                        ..desk.margins
+                    },
+                }
+            }
+            Tier::Paper => {
+                let mut sets = desk.sets;
+                for set in &mut sets {
+                    set.train_images = None;
+                    set.images = 500;
+                    set.attacked_images = 100;
+                }
+                Self {
+                    sets,
+                    hidden: 512,
+                    train: TrainConfig {
+                        epochs: 50,
+                        lr: 5e-4,
+                        ..desk.train
+                    },
+                    bounds: BoundOptions {
+                        num_samples: 100_000,
+                        ..desk.bounds
+                    },
+                    hunt: HuntOptions {
+                        steps: 100,
+                        restarts: 5,
+                        ..desk.hunt
+                    },
+                    margins: MarginOptions {
+                        variant: Variant::MeanOnly,
+                        restarts: 5,
+                        ..MarginOptions::default()
+                    },
+                    ..desk
+                }
+            }
         }
     }
 
-    /// The models by name, for images of this shape.
-    pub fn models(&self, input: [i64; 3]) -> Vec<(&'static str, ModelConfig)> {
+    /// The models by name, for images of this shape and reconstruction balls of radius r.
+    pub fn models(&self, input: [i64; 3], r: f64) -> Vec<(&'static str, ModelConfig)> {
         let lipschitz = |encoder, decoder, likelihood, sigma| {
             ModelConfig::LipschitzVae(LipschitzVaeConfig {
                 input,
@@ -129,10 +199,7 @@ impl CertificatesConfig {
             })
         };
         let constant = SigmaConfig::Constant { gamma: 0.1 };
-        let network = SigmaConfig::Network {
-            lipschitz: 1.0,
-            r: self.bounds.r,
-        };
+        let network = SigmaConfig::Network { lipschitz: 1.0, r };
         vec![
             (
                 "lipschitz-5",

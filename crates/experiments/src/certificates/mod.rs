@@ -5,27 +5,24 @@ mod config;
 mod counterexamples;
 mod job;
 mod judge;
+mod tables;
 
-pub use config::CertificatesConfig;
+pub use config::{CertificatesConfig, CertifiedSet};
 
-use crate::images::at_hand;
+use crate::images::{ImageRequest, Images};
+use crate::page::about;
 use crate::progress::Progress;
 use crate::registry::Experiment;
 use crate::{RunCtx, Tier};
-use anyhow::{Context as _, Result};
-use job::Images;
-use std::sync::Arc;
+use anyhow::Result;
+use job::Bench;
 use std::time::Instant;
 use vaegis_core::SeedTree;
-use vaegis_core::provenance::DatasetUse;
-use vaegis_data::{Dataset, OpenOptions, Split, Subset};
 use vaegis_report::{Report, RunManifest};
 use vaegis_tensor::workers;
 
-/// Side of the images.
-const SIDE: usize = 28;
-/// Sprites drawn where MNIST is not at hand.
-const NUM_SPRITES: usize = 10_000;
+/// Test images that the certified ones are drawn from.
+const TEST_POOL: usize = 10_000;
 
 /// See the module's documentation.
 #[derive(Clone, Copy, Debug)]
@@ -45,13 +42,13 @@ impl Experiment for Certificates {
     }
 
     fn datasets(&self) -> &'static str {
-        "MNIST if VAEGIS_DATA or --data has it, else procedural sprites"
+        "MNIST, Fashion-MNIST, CIFAR-10; procedural sprites for each that is not at hand"
     }
 
     fn duration(&self, tier: Tier) -> &'static str {
         match tier {
             Tier::Smoke => "under a minute",
-            Tier::Desk => "under 10 minutes",
+            Tier::Desk => about(20),
             Tier::Paper => "several hours",
         }
     }
@@ -59,24 +56,33 @@ impl Experiment for Certificates {
     fn run(&self, ctx: &RunCtx) -> Result<Report> {
         let start = Instant::now();
         let config = CertificatesConfig::at(ctx.tier);
-        let (images, datasets) = load(ctx, &config)?;
+        let benches = (0..config.sets.len())
+            .map(|set| open(ctx, &config, set))
+            .collect::<Result<Vec<_>>>()?;
         let seeds = ctx.seeds(config.num_seeds);
         let mut provenance = ctx.provenance(&seeds);
-        provenance.datasets = datasets;
-        let shape = images.train.spec().item_shape.map(|n| n as i64);
-        let models = config.models(shape);
-        let jobs: Vec<_> = models
+        provenance.datasets = benches
             .iter()
-            .flat_map(|model| seeds.iter().map(move |&seed| (model, seed)))
+            .flat_map(|bench| bench.images.provenance())
+            .collect();
+        let models: Vec<_> = benches.iter().map(Bench::models).collect();
+        let jobs: Vec<_> = benches
+            .iter()
+            .zip(&models)
+            .flat_map(|(bench, models)| models.iter().map(move |model| (bench, model)))
+            .flat_map(|job| seeds.iter().map(move |&seed| (job, seed)))
             .collect();
         let progress = Progress::unless(ctx.quiet, "certificates", job::UNITS * jobs.len() as f64);
-        let results = workers::run(&jobs, ctx.jobs, ctx.threads, |_, &(model, seed)| {
-            job::run(ctx, &config, &images, model, seed, &progress)
-        })?;
+        let results = workers::run(
+            &jobs,
+            ctx.jobs,
+            ctx.threads,
+            |_, &((bench, model), seed)| bench.run(model, seed, &progress),
+        )?;
         progress.finish();
         let examples = counterexamples::all()?;
         let claims = judge::claims(&config, &results, &examples)?;
-        let sections = judge::sections(&config, &results, &examples)?;
+        let sections = tables::sections(&benches, &results, &examples)?;
         provenance.finish(start);
         let manifest = RunManifest::new(self.id(), ctx.tier.name())
             .with_command(&ctx.command)
@@ -99,41 +105,24 @@ impl Experiment for Certificates {
     }
 }
 
-/// Training and test images, MNIST where a data folder has it.
-fn load(ctx: &RunCtx, config: &CertificatesConfig) -> Result<(Images, Vec<DatasetUse>)> {
-    let usable = at_hand(ctx, "mnist")?;
-    let name = if usable { "mnist" } else { "sprites" };
-    let options = OpenOptions {
-        size: (!usable).then_some(SIDE),
-        samples: (!usable).then_some(NUM_SPRITES),
-        seed: ctx.seed,
-        ..OpenOptions::default()
+/// One data set with the test images that are certified.
+fn open<'a>(ctx: &'a RunCtx, config: &'a CertificatesConfig, set: usize) -> Result<Bench<'a>> {
+    let of = &config.sets[set];
+    let request = ImageRequest {
+        name: &of.name,
+        side: of.side,
+        train: of.train_images,
+        test: TEST_POOL,
     };
-    let open = |split| {
-        vaegis_data::open(name, ctx.data_root.as_deref(), split, &options)
-            .with_context(|| format!("opening {name}"))
-    };
-    let train: Arc<dyn Dataset> = Arc::from(open(Split::Train)?);
-    let train: Arc<dyn Dataset> = match config.train_images {
-        Some(len) if len < train.len() => Arc::new(Subset::new(train, (0..len).collect())?),
-        _ => train,
-    };
-    let test = open(Split::Test)?;
+    let images = Images::open(ctx, &request)?;
     let seed = SeedTree::new(ctx.seed).child("certificates");
-    let mut positions = vaegis_data::permutation(test.len(), &seed.child("images"));
-    positions.truncate(config.images);
-    let uses = [&*train, &*test].map(|set| {
-        let spec = set.spec();
-        DatasetUse {
-            name: format!("{} ({} {})", spec.name, set.len(), spec.split.name()),
-            origin: spec.origin.clone(),
-            checksum: spec.checksum.clone(),
-        }
-    });
-    let images = Images {
-        test: test.batch(&positions)?.x,
-        checksum: test.spec().checksum.clone(),
-        train,
-    };
-    Ok((images, uses.to_vec()))
+    let mut positions = vaegis_data::permutation(images.test.len(), &seed.child("images"));
+    positions.truncate(of.images);
+    Ok(Bench {
+        ctx,
+        config,
+        set,
+        images,
+        positions,
+    })
 }

@@ -6,22 +6,23 @@ use serde::{Deserialize, Serialize};
 use vaegis_attacks::Variant;
 use vaegis_eval::bounds::InputBounds;
 use vaegis_eval::cell::cells;
-use vaegis_eval::margin::{FailingShare, MarginOptions, shares_at};
+use vaegis_eval::hunt::{HuntOptions, Trial, hunt};
 use vaegis_nn::LatentModel;
 use vaegis_tensor::{Noise, Tensor};
 use vaegis_theory::margin::MarginBounds;
 
-/// The shares within r that attacks leave at the bounds (plug-in p₀), and how far a bound on the
-/// linearized encoder can reach. A bound that is infinite is attacked at the cap of margins.
+/// What the strongest of three searches with restarts leaves within r at the bounds (plug-in p₀),
+/// and how far a bound on the linearized encoder can reach. A bound that is infinite is attacked
+/// at the cap of margins; one that is 0 says nothing and has no trial.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct AtBounds {
     /// At B_F, mean and scale attacked (V2), as the sources' algorithm does.
-    pub frobenius_both: Vec<FailingShare>,
+    pub frobenius_both: Vec<Option<Trial>>,
     /// At B_F, the mean alone attacked (V1), of which theorem 6.1 speaks.
-    pub frobenius_mean: Vec<FailingShare>,
+    pub frobenius_mean: Vec<Option<Trial>>,
     /// At B_M, V1.
-    pub mahalanobis_mean: Vec<FailingShare>,
+    pub mahalanobis_mean: Vec<Option<Trial>>,
     /// ρ_cell: distance to the boundary of the linear region of μ.
     #[serde(with = "vaegis_core::codec::float::list")]
     pub cell: Vec<f64>,
@@ -38,17 +39,18 @@ pub(super) fn measure(
     model: &dyn LatentModel,
     x: &Tensor,
     bounds: &[InputBounds],
-    options: &MarginOptions,
+    (r, cap): (f64, f64),
+    options: &HuntOptions,
     noise: &Noise,
 ) -> Result<AtBounds> {
-    let test = |variant, label: &str, bound: fn(&MarginBounds) -> f64| {
-        let at = |b: &InputBounds| bound(&b.plug_in).min(options.cap);
+    let test = |variant, label: &str, bound: fn(&MarginBounds) -> f64| -> Result<_> {
+        let at = |b: &InputBounds| bound(&b.plug_in).min(cap);
         let radii: Vec<f64> = bounds.iter().map(at).collect();
-        let options = MarginOptions {
-            variant,
-            ..*options
-        };
-        shares_at(model, x, &radii, &options, &noise.child(label))
+        let mut trials = vec![None; radii.len()];
+        for trial in hunt(model, x, &radii, variant, r, options, &noise.child(label))? {
+            trials[trial.row] = Some(trial);
+        }
+        Ok(trials)
     };
     let paths = model
         .network_paths()

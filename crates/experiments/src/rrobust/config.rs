@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use vaegis_attacks::search::Pgd;
 use vaegis_attacks::{Attack, Search, Variant};
 use vaegis_eval::bounds::BoundOptions;
+use vaegis_eval::hunt::HuntOptions;
 use vaegis_eval::margin::MarginOptions;
 use vaegis_nn::{Activation, LikelihoodKind};
 use vaegis_train::{ScheduleConfig, TrainConfig};
@@ -76,6 +77,8 @@ pub struct ChapterConfig {
     pub bounds: BoundOptions,
     /// Margins; the radius is the data set's.
     pub margins: MarginOptions,
+    /// The attacks of exactly a bound's norm, as strong as those on certificates.
+    pub hunt: HuntOptions,
     /// Steps of the attacks behind the curves.
     pub attack_steps: usize,
     /// Starts of the attacks behind the curves.
@@ -171,6 +174,7 @@ impl ChapterConfig {
                 steps: 30,
                 ..MarginOptions::default()
             },
+            hunt: HuntOptions::default(),
             attack_steps: 30,
             attack_restarts: 2,
             norms: vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0],
@@ -209,6 +213,11 @@ impl ChapterConfig {
                         steps: 4,
                         ..desk.margins
                     },
+                    hunt: HuntOptions {
+                        steps: 4,
+                        num_draws: 500,
+                        ..desk.hunt
+                    },
                     attack_steps: 4,
                     norms: vec![0.0, 1.0, 10.0],
                     damage_samples: 50,
@@ -238,6 +247,11 @@ impl ChapterConfig {
                     margins: MarginOptions {
                         restarts: 5,
                         ..MarginOptions::default()
+                    },
+                    hunt: HuntOptions {
+                        steps: 100,
+                        restarts: 5,
+                        ..desk.hunt
                     },
                     attack_steps: 60,
                     attack_restarts: 5,

@@ -65,8 +65,9 @@ impl Measure {
             Self::Quality | Self::Acceptance | Self::InputNoise => 1.0,
             Self::Bounds => 2.0,
             Self::Margins | Self::MeanMargins | Self::OtherMargins => 8.0,
-            Self::Rays | Self::Channels | Self::AtBounds => 4.0,
+            Self::Rays | Self::Channels => 4.0,
             Self::Damage => 6.0,
+            Self::AtBounds => 12.0,
         }
     }
 }
@@ -266,11 +267,11 @@ impl Bench<'_> {
                         self.set.other_r.iter().map(at).collect::<Result<_>>()?;
                 }
                 Measure::AtBounds => {
-                    let options = self.margin_options(self.set.r);
-                    let bounds = &network.bounds;
-                    let key = (options, options.attack(), bounds);
-                    let at = run.stage("at-bounds", &key, || {
-                        at_bounds::measure(model, &x, bounds, &options, &noise("at-bounds"))
+                    let ball = (self.set.r, config.margins.cap);
+                    let (hunt, bounds) = (&config.hunt, &network.bounds);
+                    let searches = [Variant::MeanOnly, Variant::Both].map(|v| hunt.attacks(v));
+                    let at = run.stage("at-bounds", &(ball, hunt, searches, bounds), || {
+                        at_bounds::measure(model, &x, bounds, ball, hunt, &noise("at-bounds"))
                     })?;
                     network.at_bounds = Some(at);
                 }

@@ -51,6 +51,90 @@ pub(super) const PUBLISHED: [Published; 3] = [
     },
 ];
 
+/// The paper's scatter of bound against the margin along a random direction,
+/// read off in the same way; it ends at a cap near 12.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PublishedRandom {
+    /// Data set.
+    pub(super) set: &'static str,
+    /// Printed Pearson correlation.
+    pub(super) correlation: f64,
+    /// Slope of the fitted line.
+    pub(super) slope: f64,
+    /// Intercept of the fitted line.
+    pub(super) intercept: f64,
+    /// Median ratio of margin to bound.
+    pub(super) median_ratio: f64,
+    /// Markers below y = x.
+    pub(super) below: usize,
+}
+
+/// Figure 4(a) of the paper.
+pub(super) const PUBLISHED_RANDOM: PublishedRandom = PublishedRandom {
+    set: "mnist",
+    correlation: 0.924,
+    slope: 17.0,
+    intercept: 0.6,
+    median_ratio: 20.0,
+    below: 3,
+};
+
+/// A published scatter of margin against signed degradation, read off.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PublishedDegradation {
+    /// Data set.
+    pub(super) set: &'static str,
+    /// Worst degradation, near a margin of 0.
+    pub(super) worst: f64,
+    /// Range where the margin exceeds 2.
+    pub(super) at_large_margin: (f64, f64),
+}
+
+/// Figure 6.6(d-f) of the thesis.
+pub(super) const PUBLISHED_DEGRADATION: [PublishedDegradation; 3] = [
+    PublishedDegradation {
+        set: "mnist",
+        worst: -5.9,
+        at_large_margin: (-0.5, 0.3),
+    },
+    PublishedDegradation {
+        set: "fashion-mnist",
+        worst: -5.1,
+        at_large_margin: (-0.8, 0.55),
+    },
+    PublishedDegradation {
+        set: "cifar10",
+        worst: -3.8,
+        at_large_margin: (-1.0, -0.3),
+    },
+];
+
+/// The two networks of one panel of figure 6.1: margin R and norm of the attack,
+/// as printed in the recovered picture.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PublishedPanel {
+    /// Data set.
+    pub(super) set: &'static str,
+    /// R and ‖δ‖ of the network called non-robust.
+    pub(super) weak: (f64, f64),
+    /// R and ‖δ‖ of the network called robust.
+    pub(super) strong: (f64, f64),
+}
+
+/// Figure 6.1 of the thesis.
+pub(super) const PUBLISHED_PANELS: [PublishedPanel; 2] = [
+    PublishedPanel {
+        set: "mnist",
+        weak: (0.5, 6.0),
+        strong: (7.1, 4.1),
+    },
+    PublishedPanel {
+        set: "fashion-mnist",
+        weak: (0.3, 4.2),
+        strong: (5.9, 3.9),
+    },
+];
+
 /// One MNIST network of the independent reproduction (r = 4, 25 images).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reproduced {

@@ -101,7 +101,17 @@ pub(super) fn degradations(network: &Network, at: usize) -> Vec<f64> {
 
 /// Bound and margin of every image whose bound is positive and finite.
 pub(super) fn bound_and_margin(network: &Network) -> (Vec<f64>, Vec<f64>) {
-    let both = network.bounds.iter().zip(&network.margins);
+    beside_bound(network, &network.margins)
+}
+
+/// The same with the margin along a random direction.
+pub(super) fn bound_and_random_margin(network: &Network) -> (Vec<f64>, Vec<f64>) {
+    let rays = network.rays.as_ref();
+    beside_bound(network, rays.map_or(&[], |rays| &rays.margins))
+}
+
+fn beside_bound(network: &Network, margins: &[InputMargin]) -> (Vec<f64>, Vec<f64>) {
+    let both = network.bounds.iter().zip(margins);
     both.map(|(b, m)| (b.plug_in.frobenius, m.margin.value))
         .filter(|(b, _)| b.is_finite() && *b > 0.0)
         .unzip()

@@ -1,5 +1,6 @@
 //! The figures of the chapter: what each asks for and how it is drawn and judged.
 
+mod agreement;
 mod appendix;
 mod channels;
 mod illustrations;

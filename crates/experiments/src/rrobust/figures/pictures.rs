@@ -6,13 +6,14 @@ use crate::pictures::pixels;
 use crate::progress::Progress;
 use crate::rrobust::config::Setting;
 use crate::rrobust::measure::Network;
+use crate::rrobust::reference::PUBLISHED_PANELS;
 use crate::rrobust::statistics::{mean, mean_margin};
 use crate::rrobust::study::{Set, Study};
 use anyhow::Result;
 use vaegis_attacks::{AttackRows, BoxBounds, Variant};
 use vaegis_eval::channel::propagated;
 use vaegis_nn::{LatentModel, Mode};
-use vaegis_report::{ImageCell, ImageGrid, Picture};
+use vaegis_report::{Cell, ImageCell, ImageGrid, Picture, Table};
 use vaegis_tensor::{Kind, Tensor, no_grad};
 
 /// Norm of the attacks of figure 6.1, within the pixels' range. The recovered
@@ -101,6 +102,7 @@ pub(super) fn robust_and_not(study: &Study<'_>, id: &str, page: &mut Page) -> Re
              range; a robust network keeps its reconstruction.",
         ));
         let mut gains = Vec::new();
+        let mut panels = Vec::new();
         for &seed in &study.seeds {
             let of_seed = set.networks.iter().filter(|n| n.seed == seed);
             let mut ordered: Vec<&Network> = of_seed.collect();
@@ -125,13 +127,22 @@ pub(super) fn robust_and_not(study: &Study<'_>, id: &str, page: &mut Page) -> Re
                 let noise = bench.noise(seed, "pictures").child("judge");
                 let damage = propagated(model, &x, &moved, samples, &noise)?[0].both;
                 damages.push(damage);
+                let change = norm(&(&moved - &x));
+                panels.push(Panel {
+                    word,
+                    seed,
+                    network: network.setting.label(),
+                    margin: margin(network, image),
+                    change,
+                    damage,
+                });
                 if seed != study.seeds[0] {
                     continue;
                 }
                 let reconstruction = no_grad(|| model.reconstruct(&moved));
                 let label = format!("{word}, {}", network.setting.label());
                 let r = format!("R = {:.2}", margin(network, image));
-                let d = format!("‖δ‖ = {:.2}", norm(&(&moved - &x)));
+                let d = format!("‖δ‖ = {change:.2}");
                 let cells = vec![
                     cell(set, &x, &r)?,
                     cell(set, &moved, &d)?,
@@ -142,6 +153,7 @@ pub(super) fn robust_and_not(study: &Study<'_>, id: &str, page: &mut Page) -> Re
             gains.push((seed, damages[0] - damages[1]));
         }
         page.section.push(grid);
+        page.section.push(panel_table(set, &panels, id)?);
         page.claim_above(
             (
                 &format!("{id}-{name}"),
@@ -157,6 +169,55 @@ pub(super) fn robust_and_not(study: &Study<'_>, id: &str, page: &mut Page) -> Re
         );
     }
     Ok(())
+}
+
+/// One network of figure 6.1 on its image.
+struct Panel {
+    word: &'static str,
+    seed: u64,
+    network: String,
+    margin: f64,
+    change: f64,
+    damage: f64,
+}
+
+/// The numbers of figure 6.1 of every seed beside those printed in the sources'
+/// picture.
+fn panel_table(set: &Set, panels: &[Panel], id: &str) -> Result<Table> {
+    let names = ["whose", "panel", "network", "margin R", "‖δ‖", "damage"];
+    let mut table = Table::new(
+        &block_id(id, &[&set.config.name, "panels"]),
+        &format!("Margins and attacks on {}: ours and published", set.title()),
+        &names,
+    )
+    .with_caption(
+        "Damage: mean ‖g(z*) − g(μ(x))‖ of the attacked image. Published: printed in the \
+         recovered picture; r and the networks behind it are not stated.",
+    );
+    for panel in panels {
+        table.push_row(vec![
+            format!("ours, seed {}", panel.seed).into(),
+            panel.word.into(),
+            panel.network.clone().into(),
+            panel.margin.into(),
+            panel.change.into(),
+            panel.damage.into(),
+        ])?;
+    }
+    let published = PUBLISHED_PANELS.iter().find(|p| p.set == set.config.name);
+    if let Some(p) = published.filter(|_| set.images.is_real) {
+        for (word, (margin, change)) in [("non-robust", p.weak), ("robust", p.strong)] {
+            table.push_row(vec![
+                "published".into(),
+                word.into(),
+                Cell::Missing,
+                margin.into(),
+                change.into(),
+                Cell::Missing,
+            ])?;
+        }
+    }
+    Ok(table)
 }
 
 fn shown(study: &Study<'_>) -> Vec<Setting> {

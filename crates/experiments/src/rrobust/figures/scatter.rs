@@ -1,21 +1,22 @@
 //! Figure 6.6: the bound against the estimated margin, and the margin against
 //! the degradation under attack.
 
+use super::agreement::{self, Pairs};
 use super::table::degradation_norms;
 use super::worth;
-use crate::claims::{never, over_seeds};
+use crate::claims::never;
 use crate::page::{Page, block_id};
 use crate::rrobust::measure::Network;
 use crate::rrobust::plots::{Statistic, setting_table};
-use crate::rrobust::reference::{PUBLISHED, REPRODUCED};
 use crate::rrobust::statistics::{
-    bound, bound_and_margin, degradations, distortion, jacobian, mean, median, refutations, values,
+    bound, bound_and_margin, bound_and_random_margin, degradations, distortion, jacobian, mean,
+    median, refutations, values,
 };
 use crate::rrobust::study::{Set, Study};
 use anyhow::Result;
 use vaegis_eval::margin_summary::MarginSummary;
-use vaegis_report::{Axis, Block, Cell, Claim, Figure, Points, Table};
-use vaegis_theory::stats::{linear_fit, pearson, spearman};
+use vaegis_report::{Axis, Block, Claim, Figure, Points, Table};
+use vaegis_theory::stats::spearman;
 
 /// Pooled correlation of bound and margin that counts as reproduced.
 const CORRELATION: f64 = 0.70;
@@ -26,8 +27,6 @@ const RATIOS: (f64, f64) = (2.0, 10.0);
 const RANDOM_RATIO: f64 = 4.0;
 /// Rank correlation of margin and signed degradation.
 const RANK_CORRELATION: f64 = 0.35;
-/// Bounds below this are left out of ratios: they say more about the bracket.
-const SMALLEST_BOUND: f64 = 0.05;
 
 /// Draws and judges the figure.
 pub(super) fn bound_against_margin(study: &Study<'_>, id: &str, page: &mut Page) -> Result<()> {
@@ -54,34 +53,8 @@ pub(super) fn bound_against_margin(study: &Study<'_>, id: &str, page: &mut Page)
         worth::show(set, set.config.r, id, page)?;
         judge(study, set, id, &name, page);
     }
-    page.section.push(summary(study, id)?);
-    if study.set(super::MNIST).is_ok_and(|set| set.images.is_real) {
-        page.section.push(reference(id)?);
-    }
+    agreement::show(study, id, page)?;
     Ok(())
-}
-
-/// The same on MNIST from elsewhere.
-fn reference(id: &str) -> Result<Table> {
-    let names = ["network", "margin R", "B_F", "random-direction R"];
-    let mut table = Table::new(
-        &block_id(id, &["reference"]),
-        "An independent reproduction on MNIST",
-        &names,
-    )
-    .with_caption(
-        "20 epochs, one seed, r = 4, cap 12. Over its seven networks: Pearson ρ .748, Spearman ρ \
-         .756, within one network .36 to .80, ratio of margin to bound at least 1.30, median 4.8.",
-    );
-    for row in REPRODUCED {
-        table.push_row(vec![
-            row.label.into(),
-            row.margin.into(),
-            row.bound.into(),
-            row.random_margin.into(),
-        ])?;
-    }
-    Ok(table)
 }
 
 fn points(set: &Set, of: impl Fn(&Network) -> (Vec<f64>, Vec<f64>)) -> Vec<Points> {
@@ -130,54 +103,11 @@ fn random_scatter(set: &Set, id: &str) -> Result<Figure> {
         &format!("Bound against random-direction margin on {}", set.title()),
         Axis::linear("B_F"),
         Axis::linear("margin along a random direction"),
-        points(set, |n| {
-            let rays = n.rays.as_ref().map_or(&[][..], |r| &r.margins);
-            let both = n.bounds.iter().zip(rays);
-            both.map(|(b, m)| (b.plug_in.frobenius, m.margin.value))
-                .filter(|(b, _)| b.is_finite() && *b > 0.0)
-                .unzip()
-        }),
+        points(set, bound_and_random_margin),
     )?;
     Ok(figure.with_identity().with_caption(
         "The paper's estimate: an average-case radius, cut at the cap of the search.",
     ))
-}
-
-/// Ratio of margin to bound of every image with a bound that is not tiny.
-fn ratios(networks: &[&Network]) -> Vec<f64> {
-    let pairs = networks.iter().flat_map(|n| {
-        let (bound, margin) = bound_and_margin(n);
-        bound.into_iter().zip(margin)
-    });
-    pairs
-        .filter(|(b, _)| *b > SMALLEST_BOUND)
-        .map(|(b, m)| m / b)
-        .collect()
-}
-
-fn pairs(networks: &[&Network]) -> (Vec<f64>, Vec<f64>) {
-    let (bound, margin): (Vec<_>, Vec<_>) = networks.iter().map(|n| bound_and_margin(n)).unzip();
-    (bound.concat(), margin.concat())
-}
-
-fn correlation(networks: &[&Network]) -> f64 {
-    let (bound, margin) = pairs(networks);
-    pearson(&bound, &margin).unwrap_or(f64::NAN)
-}
-
-fn rank_correlation(networks: &[&Network]) -> f64 {
-    let (bound, margin) = pairs(networks);
-    spearman(&bound, &margin).unwrap_or(f64::NAN)
-}
-
-fn slope(networks: &[&Network]) -> f64 {
-    let (bound, margin) = pairs(networks);
-    linear_fit(&bound, &margin).map_or(f64::NAN, |fit| fit.slope)
-}
-
-fn intercept(networks: &[&Network]) -> f64 {
-    let (bound, margin) = pairs(networks);
-    linear_fit(&bound, &margin).map_or(f64::NAN, |fit| fit.intercept)
 }
 
 fn random_ratio(networks: &[&Network]) -> f64 {
@@ -198,7 +128,7 @@ fn judge(study: &Study<'_>, set: &Set, id: &str, name: &str, page: &mut Page) {
             &format!("on {name}, bound and margin correlate over networks"),
             "thesis figure 6.6(a-c) (published 0.840, 0.831, 0.879; acceptance band 1)",
         ),
-        &set.pooled(correlation),
+        &set.pooled(|n| Pairs::adversarial(n).correlation()),
         CORRELATION,
         "pooled Pearson ρ",
     );
@@ -218,7 +148,7 @@ fn judge(study: &Study<'_>, set: &Set, id: &str, name: &str, page: &mut Page) {
             &format!("on {name}, the slope of the margin on the bound is between 1.3 and 8"),
             "thesis figure 6.6 (read off: 3.6, 5.2, 3.8; acceptance band 3)",
         ),
-        &set.pooled(|n| within(SLOPES, slope(n))),
+        &set.pooled(|n| within(SLOPES, Pairs::adversarial(n).slope())),
         0.0,
         "distance of the slope from the ends of its band",
     );
@@ -228,7 +158,7 @@ fn judge(study: &Study<'_>, set: &Set, id: &str, name: &str, page: &mut Page) {
             &format!("on {name}, the median ratio of margin to bound is between 2 and 10"),
             "thesis figure 6.6 (read off: 2.8, 3.9, 3.8; acceptance band 3)",
         ),
-        &set.pooled(|n| within(RATIOS, median(ratios(n)))),
+        &set.pooled(|n| within(RATIOS, Pairs::adversarial(n).median_ratio())),
         0.0,
         "distance of the median ratio from the ends of its band",
     );
@@ -263,7 +193,7 @@ fn judge(study: &Study<'_>, set: &Set, id: &str, name: &str, page: &mut Page) {
 
 /// One row per network: the margins beside what they cost.
 fn networks(set: &Set, id: &str) -> Result<Table> {
-    let own_correlation = |n: &Network| correlation(&[n]);
+    let own_correlation = |n: &Network| Pairs::adversarial(&[n]).correlation();
     let of_margins = |n: &Network, pick: fn(&MarginSummary) -> f64| {
         let summary = MarginSummary::of(n.margins.iter().map(|m| &m.margin));
         summary.map_or(f64::NAN, |summary| pick(&summary))
@@ -303,72 +233,4 @@ fn networks(set: &Set, id: &str) -> Result<Table> {
         ),
         &columns,
     )
-}
-
-/// Ours beside what was read off the published plots.
-fn summary(study: &Study<'_>, id: &str) -> Result<Table> {
-    let names = [
-        "data set",
-        "whose",
-        "Pearson ρ",
-        "Spearman ρ",
-        "slope",
-        "intercept",
-        "smallest R/B",
-        "median R/B",
-        "largest R/B",
-        "below y = x",
-        "pairs",
-    ];
-    let mut table = Table::new(
-        &block_id(id, &["summary"]),
-        "Bound against margin: ours and published",
-        &names,
-    )
-    .with_caption(
-        "Ours: mean and 95 % interval over seeds of the value pooled over networks. Published: \
-         printed ρ; the rest read off the pictures (markers that could be told apart). Ratios \
-         where the bound exceeds 0.05.",
-    );
-    for set in &study.sets {
-        let cell = |statistic: &dyn Fn(&[&Network]) -> f64| {
-            let values: Vec<f64> = set.pooled(statistic).into_iter().map(|(_, v)| v).collect();
-            let e = over_seeds(&values);
-            Cell::from((e.value, e.lower, e.upper))
-        };
-        let all: Vec<&Network> = set.networks.iter().collect();
-        let (refuted, judged) = refutations(&all);
-        let extreme =
-            |pick: fn(f64, f64) -> f64, from: f64| ratios(&all).into_iter().fold(from, pick);
-        table.push_row(vec![
-            set.title().into(),
-            "ours".into(),
-            cell(&correlation),
-            cell(&rank_correlation),
-            cell(&slope),
-            cell(&intercept),
-            extreme(f64::min, f64::INFINITY).into(),
-            cell(&|n| median(ratios(n))),
-            extreme(f64::max, 0.0).into(),
-            refuted.into(),
-            judged.into(),
-        ])?;
-        let published = PUBLISHED.iter().find(|p| p.set == set.config.name);
-        if let Some(p) = published.filter(|_| set.images.is_real) {
-            table.push_row(vec![
-                set.title().into(),
-                "published".into(),
-                p.correlation.into(),
-                Cell::Missing,
-                p.slope.into(),
-                p.intercept.into(),
-                p.ratios[0].into(),
-                p.ratios[1].into(),
-                p.ratios[2].into(),
-                p.below.into(),
-                Cell::Missing,
-            ])?;
-        }
-    }
-    Ok(table)
 }

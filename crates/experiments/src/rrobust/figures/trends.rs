@@ -258,6 +258,23 @@ pub(super) fn beta(study: &Study<'_>, id: &str, page: &mut Page) -> Result<()> {
         0.0,
         "difference of the mean margins",
     );
+    let last = study.config.norms.len() - 1;
+    page.claim_above(
+        (
+            &format!("{id}-attack"),
+            &format!(
+                "attacks cost the clean image less likelihood at {} than at {}",
+                high.label(),
+                low.label()
+            ),
+            "thesis figure 6.9(b)",
+        ),
+        &set.rise((low, high), |n| {
+            attacked_likelihood(n, last) - attacked_likelihood(n, 0)
+        }),
+        0.0,
+        "nats that the largest attack costs at the lowest β more than at the highest",
+    );
     encoder_claims(set, &settings, id, page);
     page.claim_above(
         (
