@@ -4,6 +4,7 @@
 
 use std::f64::consts::PI;
 
+use super::normal::normal_cdf;
 use super::saddle::{deviance, last_false_first_true, stirling_error};
 
 /// Terms of the series and of the continued fraction; both need about √a.
@@ -80,41 +81,52 @@ pub fn chi2_quantile(p: f64, k: f64) -> f64 {
 
 /// Distribution function of non-central chi-square.
 ///
+/// One degree of freedom is a normal probability; elsewhere the sum takes about 20 ν terms of
+/// constant cost.
+///
 /// # Formula
 /// ```text
 /// P(χ²ₖ(ν²) ≤ x) = Σⱼ Poisson(j; ν²/2) P(χ²ₖ₊₂ⱼ ≤ x)
+/// P(χ²₁(ν²) ≤ x) = Φ(√x − ν) − Φ(−√x − ν)
 /// ```
 #[must_use]
 pub fn noncentral_chi2_cdf(x: f64, k: f64, noncentrality: f64) -> f64 {
     let domain = k > 0.0 && noncentrality >= 0.0 && noncentrality.is_finite();
-    if !domain {
+    if !domain || x.is_nan() {
         return f64::NAN;
     }
+    if x <= 0.0 || x.is_infinite() {
+        return if x <= 0.0 { 0.0 } else { 1.0 };
+    }
+    if noncentrality == 0.0 {
+        return chi2_cdf(x, k);
+    }
+    if k == 1.0 {
+        let (root, shift) = (x.sqrt(), noncentrality.sqrt());
+        return normal_cdf(root - shift) - normal_cdf(-root - shift);
+    }
     let rate = 0.5 * noncentrality;
-    let term = |j: f64| {
-        let weight = poisson(j, rate);
-        (weight, weight * chi2_cdf(x, k + 2.0 * j))
-    };
-    // Sum outwards from the largest Poisson weight.
+    let is_negligible = |j: f64| poisson(j, rate) < NEGLIGIBLE_WEIGHT;
     let mode = rate.floor();
-    let mut sum = 0.0;
     let mut j = mode;
-    loop {
-        let (weight, value) = term(j);
-        sum += value;
-        if weight < NEGLIGIBLE_WEIGHT {
-            break;
-        }
+    while !is_negligible(j) {
         j += 1.0;
     }
-    j = mode - 1.0;
-    while j >= 0.0 {
-        let (weight, value) = term(j);
-        sum += value;
-        if weight < NEGLIGIBLE_WEIGHT {
+    // From the top down P(a, x) = P(a + 1, x) + xᵃ e⁻ˣ / Γ(a + 1) adds up positive terms, so
+    // one incomplete gamma function is enough for all of them.
+    let half = 0.5 * x;
+    let mut a = 0.5 * k + j;
+    let mut probability = gamma_inc(a, half);
+    let mut sum = poisson(j, rate) * probability;
+    while j > 0.0 {
+        j -= 1.0;
+        a -= 1.0;
+        probability += prefactor(a, half) / a;
+        let weight = poisson(j, rate);
+        sum += weight * probability;
+        if j < mode && weight < NEGLIGIBLE_WEIGHT {
             break;
         }
-        j -= 1.0;
     }
     sum.clamp(0.0, 1.0)
 }

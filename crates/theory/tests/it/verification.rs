@@ -16,7 +16,7 @@ use vaegis_theory::margin::{
 use vaegis_theory::r_min::{
     empirical, linearized, markov_sufficient, median_band, printed_proposition, spectrum, trace,
 };
-use vaegis_theory::special::{noncentral_chi2_cdf, normal_cdf};
+use vaegis_theory::special::{noncentral_chi2_cdf, normal_cdf, normal_pdf};
 use vaegis_theory::stats::median;
 
 /// Equalities of the theory, up to rounding.
@@ -100,6 +100,27 @@ fn equal_eigenvalues_have_the_closed_form() {
             (near - r).abs() < 1e-6 && near >= r - CONTOUR,
             "k = {k}: {near} against {r}"
         );
+    }
+}
+
+#[test]
+fn the_noncentral_sum_agrees_with_the_closed_form_of_three_degrees() {
+    // P(χ²₃(ν²) ≤ x) = Φ(√x − ν) − Φ(−√x − ν) − (φ(√x − ν) − φ(√x + ν)) / ν; the largest shift
+    // takes 2·10⁵ terms of the sum, which must stay cheap and exact.
+    for shift in [0.3_f64, 1.0, 7.0, 100.0, 1e4] {
+        for offset in [-4.0, -1.0, 0.0, 0.5, 3.0] {
+            let root = (shift + offset).max(0.2);
+            let (low, high) = (root - shift, root + shift);
+            let density = normal_pdf(low) - normal_pdf(high);
+            let want = normal_cdf(low) - normal_cdf(-high) - density / shift;
+            let got = noncentral_chi2_cdf(root * root, 3.0, shift * shift);
+            // x carries a rounding of ν² eps, which moves the probability by ν eps.
+            let tolerance = 1e-12 + 4.0 * shift * f64::EPSILON;
+            assert!(
+                (got - want).abs() <= tolerance,
+                "ν = {shift}, √x = {root}: {got} against {want}"
+            );
+        }
     }
 }
 
