@@ -125,6 +125,46 @@ fn the_noncentral_sum_agrees_with_the_closed_form_of_three_degrees() {
 }
 
 #[test]
+fn strong_shifts_agree_with_the_convolution() {
+    // P(λ₁(Z₁ + ν₁)² + λ₂(Z₂ + ν₂)² ≤ x) = E Φ-differences of the second given the first, by the
+    // midpoint rule in z₁ over ± 12, where the kink at the end of the support is far out.
+    let by_convolution = |x: f64, [l1, l2]: [f64; 2], [n1, n2]: [f64; 2]| {
+        let nodes = 200_000;
+        let step = 24.0 / f64::from(nodes);
+        let each = (0..nodes).map(|k| {
+            let z = -12.0 + (f64::from(k) + 0.5) * step;
+            let rest = x - l1 * (z + n1).powi(2);
+            if rest <= 0.0 {
+                return 0.0;
+            }
+            let root = (rest / l2).sqrt();
+            normal_pdf(z) * (normal_cdf(root - n2) - normal_cdf(-root - n2))
+        });
+        step * each.sum::<f64>()
+    };
+    for (lambdas, shifts) in [
+        ([1.0, 0.3], [30.0, 50.0]),
+        ([1.0, 1e-3], [64.0, 10.0]),
+        ([0.02, 1.0], [900.0, 120.0]),
+        ([1.0, 0.5], [1e4, 2e4]),
+    ] {
+        let pairs = || lambdas.iter().zip(&shifts);
+        let mean: f64 = pairs().map(|(l, n)| l * (1.0 + n * n)).sum();
+        let variance: f64 = pairs().map(|(l, n)| l * l * (2.0 + 4.0 * n * n)).sum();
+        for offset in [-6.0, -1.5, -1e-3, 0.0, 0.7, 5.0] {
+            let x = mean + offset * variance.sqrt();
+            let got = cdf(x, &lambdas, &shifts).expect("valid");
+            let want = by_convolution(x, lambdas, shifts);
+            assert!(
+                (got.value - want).abs() <= 1e-9 + got.error,
+                "{lambdas:?} {shifts:?} at {offset}: {got:?} against {want}"
+            );
+            assert!(got.error <= 1e-9, "{lambdas:?} {shifts:?}: {got:?}");
+        }
+    }
+}
+
+#[test]
 fn strong_shifts_agree_with_the_noncentral_chi_square() {
     // Weights that differ by 1e-9 force the general method; the closed form is 1e-8 away at most.
     for shift in [0.5_f64, 3.0, 8.0, 20.0, 40.0] {
