@@ -58,7 +58,7 @@ impl CertificatesConfig {
             name: "mnist".to_owned(),
             side: 28,
             r: 4.0,
-            train_images: None,
+            train_images: Some(20_000),
             images: 70,
             attacked_images: 25,
         };
@@ -72,7 +72,6 @@ impl CertificatesConfig {
             name: "cifar10".to_owned(),
             side: 32,
             r: 8.0,
-            train_images: Some(20_000),
             ..fashion.clone()
         };
         let desk = Self {
