@@ -10,6 +10,7 @@ mod machine;
 mod margins;
 mod optimizer;
 mod page;
+mod parity;
 mod python;
 mod record;
 mod seatbelt;

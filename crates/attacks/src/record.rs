@@ -1,7 +1,9 @@
 //! What is written down about every attack.
 
 use crate::prepared::draw_rows;
-use crate::{Attack, AttackOutcome, AttackRows, Direction, HierMode, Layers, Penalty, RowStatus};
+use crate::{
+    Attack, AttackOutcome, AttackRows, Ball, Direction, HierMode, Layers, Penalty, RowStatus,
+};
 use serde::{Deserialize, Serialize};
 use vaegis_core::SeedTree;
 use vaegis_nn::{LatentModel, LatentPath, Mode};
@@ -23,6 +25,12 @@ pub struct AttackRecord {
     pub lambda: f64,
     /// Kind of penalty.
     pub penalty: Penalty,
+    /// Radius of the ball; +∞ without one.
+    #[serde(with = "vaegis_core::codec::float", default = "no_limit")]
+    pub radius: f64,
+    /// Kind of ball.
+    #[serde(default)]
+    pub ball: Ball,
     /// Name of the objective.
     pub objective: String,
     /// Layers that enter a latent objective; none for the others.
@@ -92,6 +100,11 @@ pub struct AttackRecord {
     pub status: RowStatus,
     /// Restart that won.
     pub restart: usize,
+}
+
+/// The radius of records that were written before there were balls in sweeps.
+fn no_limit() -> f64 {
+    f64::INFINITY
 }
 
 impl AttackRecord {
@@ -227,6 +240,8 @@ fn describe_part(
             pair: pairs[first + i],
             lambda: part.lambda[i],
             penalty: attack.constraint.penalty,
+            radius: part.radius[i],
+            ball: attack.constraint.ball,
             objective: attack.objective.name().to_owned(),
             layers: attack.objective.layers(),
             hier_mode: attack.objective.hier_mode(),

@@ -5,7 +5,7 @@ use crate::record::AttackRecord;
 
 /// Position of the attack to show for one pair: among those whose
 /// reconstruction is at most as far from the target as the grid's mean, the one
-/// with the largest penalty.
+/// with the largest penalty, or in the smallest ball.
 ///
 /// Objectives contain λ and must not be compared across it; this rule is that
 /// of the attack code which the sources follow.
@@ -21,7 +21,10 @@ pub fn most_successful(records: &[AttackRecord]) -> Option<usize> {
         .enumerate()
         .filter(|(_, r)| r.reconstruction_to_target <= mean);
     close
-        .max_by(|a, b| a.1.lambda.total_cmp(&b.1.lambda))
+        .max_by(|(_, a), (_, b)| {
+            let by_price = a.lambda.total_cmp(&b.lambda);
+            by_price.then(b.radius.total_cmp(&a.radius))
+        })
         .map(|(position, _)| position)
 }
 

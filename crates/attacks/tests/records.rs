@@ -164,6 +164,9 @@ fn sb31_a_record_has_every_required_field_and_survives_its_file() {
         "key",
         "restart",
         "search",
+        // The hard limit, for attacks without a price.
+        "ball",
+        "radius",
     ];
     assert_eq!(found, BTreeSet::from(required));
     let again: AttackRecord = serde_json::from_value(value).expect("reads its own JSON");

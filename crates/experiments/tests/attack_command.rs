@@ -82,7 +82,8 @@ fn options_and_references_reach_the_files() {
         assert_eq!(random == clean, norm == 0.0, "{line}");
     }
     let summary = json(&at.join("a/summary.json"));
-    let first = &summary["by-lambda"][0];
+    assert_eq!(summary["level"], "lambda");
+    let first = &summary["by-level"][0];
     for name in [
         "nll-target-no-attack",
         "nll-target-random",
@@ -98,4 +99,58 @@ fn options_and_references_reach_the_files() {
     let attack = &json(&at.join("b/attack.json"))["sweep"]["attack"];
     assert_eq!(attack["constraint"]["bounds"], "data-range");
     assert_eq!(attack["search"]["kind"], "adam");
+
+    // In balls: the limit is kept, and a larger ball is never worse.
+    let pairs = "--pairs 2 --pictures 1 --threads 1 --quiet";
+    for (ball, norm, optimizer) in [
+        ("l2", "norm_l2", "pgd"),
+        ("linf", "norm_linf", "apgd"),
+        ("l2", "norm_l2", "random"),
+        ("linf", "norm_linf", "lbfgs"),
+    ] {
+        let out = format!("{ball}-{optimizer}");
+        let asked = format!(
+            "attack m --objective kl --ball {ball} --radii 0.1,0.5 --optimizer {optimizer} \
+             --max-iterations 8 --out {out}"
+        );
+        succeed(at, &format!("{asked} {pairs}"));
+        let table = std::fs::read_to_string(at.join(&out).join("records.csv")).expect("a table");
+        let mut lines = table.lines();
+        let names: Vec<&str> = lines.next().expect("a header").split(',').collect();
+        let column = |line: &str, name: &str| -> f64 {
+            let position = names.iter().position(|n| *n == name).expect(name);
+            let cell = line.split(',').nth(position).expect("a cell");
+            cell.parse().expect("a number")
+        };
+        let records: Vec<&str> = lines.collect();
+        assert_eq!(records.len(), 4, "two pairs in two balls: {table}");
+        for line in &records {
+            // f32 arithmetic of x + d.
+            assert!(
+                column(line, norm) <= column(line, "radius") * (1.0 + 1e-5),
+                "{line}"
+            );
+            assert_eq!(column(line, "lambda"), 0.0, "{line}");
+            let (after, before) = (column(line, "divergence"), column(line, "divergence_clean"));
+            assert!(after <= before, "{line}");
+        }
+        let summary = json(&at.join(&out).join("summary.json"));
+        assert_eq!(summary["level"], "radius");
+        assert_eq!(summary["by-level"][1]["level"], 0.5);
+    }
+    for (words, expected) in [
+        ("--radii 0.1", "--radii"),
+        ("--ball l2 --lambdas 3", "--lambdas"),
+        ("--ball l2 --radii 0,1", "--radii"),
+        ("--ball l2 --optimizer lbfgs --penalty l2", "--penalty"),
+    ] {
+        let output = common::run(
+            at,
+            &format!("attack m --objective kl {words} --out no {pairs}"),
+        );
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{words}");
+        assert!(said.contains(expected), "{words}: {said}");
+        assert!(!at.join("no").exists(), "{words}: nothing is written");
+    }
 }

@@ -22,8 +22,9 @@ pub enum BallMode {
     Scale,
 }
 
-/// Options of the L-BFGS-B search; the defaults are those of the attack codes
-/// that the sources follow, with their cap on evaluations made finite.
+/// Options of the L-BFGS-B search; the tolerances are those of the attack codes
+/// that the sources follow, with their cap on evaluations made finite and the only
+/// one, and half their stored pairs (decision 0009).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Lbfgs {
@@ -48,10 +49,10 @@ pub struct Lbfgs {
 impl Default for Lbfgs {
     fn default() -> Self {
         Self {
-            memory: 25,
+            memory: 12,
             factr: 10.0,
             pgtol: 1e-5,
-            max_iterations: 1000,
+            max_iterations: 1500,
             max_evaluations: 1500,
             stall_restarts: 5,
             ball_mode: BallMode::Clip,

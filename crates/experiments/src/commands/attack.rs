@@ -1,6 +1,6 @@
-//! `vaegis attack`: targeted attacks on a trained model, pairs × penalties, resumable.
+//! `vaegis attack`: targeted attacks on a trained model, pairs × penalties or radii, resumable.
 
-use super::attack_options::AttackOptions;
+use super::attack_options::{AttackOptions, BallName};
 use super::attack_report::{csv, panels, report, short_table};
 use super::machine::{Machine, MachineArgs, command_line};
 use super::model_folder::{ModelArgs, load};
@@ -11,7 +11,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use vaegis_attacks::grid::{draw_pairs, lambda_grid, with_zero};
+use vaegis_attacks::grid::{NUM_LAMBDAS, draw_pairs, lambda_grid, with_zero};
 use vaegis_attacks::record::AttackRecord;
 use vaegis_attacks::reference::describe_random;
 use vaegis_attacks::select::auddc;
@@ -35,6 +35,8 @@ Examples:
   vaegis attack models/seatbelt --objective kl --layers top --chains 8
                                                                  the top layer alone, expected over
                                                                  draws of the layers below it
+  vaegis attack models/vae --objective kl --ball linf --radii 0.02,0.05,0.1 --optimizer apgd
+                                                                 in balls, without a price
 
 Pairs of test images are drawn by --seed; penalties are a geometric grid from 2^-20 to 2^20. Every
 likelihood stands beside its references: no attack, random noise of equal norm, a perfect attack.
@@ -52,12 +54,16 @@ pub struct AttackArgs {
     /// Pairs of an original and a target
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub pairs: usize,
-    /// Penalties on the grid
-    #[arg(long, value_name = "K", default_value_t = 50)]
-    pub lambdas: usize,
+    /// Penalties on the grid [default: 50]
+    #[arg(long, value_name = "K", conflicts_with = "radii")]
+    pub lambdas: Option<usize>,
     /// Attack at λ = 0 too, before the grid
-    #[arg(long)]
+    #[arg(long, conflicts_with = "radii")]
     pub with_zero: bool,
+    /// Radii of the balls, in units of the pixels [default: six from 0.25 to 8 for l2, from 1/128
+    /// to 1/4 for linf]
+    #[arg(long, value_name = "R,...", value_delimiter = ',')]
+    pub radii: Vec<f64>,
     /// Folder for results; without it MODEL/attack-OBJECTIVE
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -89,8 +95,11 @@ pub struct AttackSettings {
     pub profile: Option<Profile>,
     /// Test positions of original and target of every pair.
     pub pairs: Vec<(usize, usize)>,
-    /// Factors of the penalty.
+    /// Factors of the penalty; none in balls.
     pub lambdas: Vec<f64>,
+    /// Radii of the balls; none without them.
+    #[serde(default)]
+    pub radii: Vec<f64>,
     /// Root seed.
     pub seed: u64,
     /// Threads within one tensor operation.
@@ -103,12 +112,23 @@ pub struct AttackSettings {
     pub model_sha256: String,
 }
 
-/// Means over the pairs at one penalty.
+impl AttackSettings {
+    /// What differs between the attacks on one pair.
+    pub(super) fn levels(&self) -> &[f64] {
+        if self.radii.is_empty() {
+            &self.lambdas
+        } else {
+            &self.radii
+        }
+    }
+}
+
+/// Means over the pairs at one penalty or in balls of one radius.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct AtLambda {
-    /// Factor of the penalty.
-    pub lambda: f64,
+pub struct AtLevel {
+    /// Factor of the penalty, or radius of the ball.
+    pub level: f64,
     /// Share of the way from no attack (0) to a perfect one (1).
     #[serde(with = "float")]
     pub success: f64,
@@ -143,8 +163,10 @@ pub struct AttackSummary {
     /// Attacks without a finite share of success (no attack and a perfect one are equally good),
     /// which means leave out.
     pub not_finite: usize,
-    /// Means by penalty, in the order of the grid.
-    pub by_lambda: Vec<AtLambda>,
+    /// What the level below is: `lambda` or `radius`.
+    pub level: String,
+    /// Means by penalty or radius, in the order of the grid.
+    pub by_level: Vec<AtLevel>,
     /// Mean area under the distortion-distance curve over the pairs (large = robust).
     #[serde(with = "float")]
     pub auddc: f64,
@@ -164,7 +186,7 @@ pub fn run(args: &AttackArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
     let tree = SeedTree::new(args.seed).child("attack");
     let pairs = pairs(&*test, args.pairs, &tree)?;
     let profile = victim.model.config().profile();
-    let grid = lambda_grid(args.lambdas);
+    let (lambdas, radii) = args.levels();
     let settings = AttackSettings {
         sweep: Sweep {
             attack: args.attack.attack(profile, args.samples)?,
@@ -172,11 +194,8 @@ pub fn run(args: &AttackArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
             samples: args.samples,
         },
         profile,
-        lambdas: if args.with_zero {
-            with_zero(grid)
-        } else {
-            grid
-        },
+        lambdas,
+        radii,
         seed: args.seed,
         threads: machine.threads,
         dataset_checksum: test.spec().checksum.clone(),
@@ -190,7 +209,11 @@ pub fn run(args: &AttackArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
     let (originals, targets): (Vec<usize>, Vec<usize>) = settings.pairs.iter().copied().unzip();
     let (originals, targets) = (images(originals)?, images(targets)?); // [P, C, H, W]
     let context = context(&settings, &machine)?;
-    let rows = SweepRows::grid(&originals, &targets, &settings.lambdas, context);
+    let rows = if settings.radii.is_empty() {
+        SweepRows::grid(&originals, &targets, &settings.lambdas, context)
+    } else {
+        SweepRows::balls(&originals, &targets, &settings.radii, context)
+    };
     let model: &dyn LatentModel = &*victim.model;
     rows.rows.check(model, &settings.sweep.attack.objective)?;
 
@@ -216,7 +239,8 @@ pub fn run(args: &AttackArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
         .with_seeds(&[args.seed])
         .with_config(&settings)?
         .with_provenance(&provenance)?;
-    let pictures = panels(args, model, (&originals, &targets, &distortions), &records)?;
+    let images = (&originals, &targets, &distortions);
+    let pictures = panels(args, model, images, &records, settings.levels().len())?;
     let attack = &settings.sweep.attack;
     let report = report(
         args,
@@ -235,10 +259,43 @@ pub fn run(args: &AttackArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
     Ok(())
 }
 
+impl AttackArgs {
+    /// Factors of the penalty and radii of the balls, one of them empty.
+    fn levels(&self) -> (Vec<f64>, Vec<f64>) {
+        let default = match self.attack.ball {
+            BallName::None => {
+                let grid = lambda_grid(self.lambdas.unwrap_or(NUM_LAMBDAS));
+                let zero = self.with_zero;
+                return (if zero { with_zero(grid) } else { grid }, Vec::new());
+            }
+            BallName::L2 => -2..=3,
+            BallName::Linf => -7..=-2,
+        };
+        let radii = if self.radii.is_empty() {
+            default.map(|k| 2_f64.powi(k)).collect()
+        } else {
+            self.radii.clone()
+        };
+        (Vec::new(), radii)
+    }
+}
+
 fn check(args: &AttackArgs) -> Result<()> {
+    let in_balls = args.attack.ball != BallName::None;
+    if !in_balls && !args.radii.is_empty() {
+        bail!("--radii: expected with --ball l2 or linf; found it without a ball");
+    }
+    if in_balls && (args.lambdas.is_some() || args.with_zero) {
+        bail!(
+            "--lambdas, --with-zero: expected without --ball, in which the distortion has no price"
+        );
+    }
+    if let Some(bad) = args.radii.iter().find(|r| !(r.is_finite() && **r > 0.0)) {
+        bail!("--radii: expected positive numbers, found {bad}");
+    }
     for (name, found, least) in [
         ("--pairs", args.pairs, 1),
-        ("--lambdas", args.lambdas, 2),
+        ("--lambdas", args.lambdas.unwrap_or(NUM_LAMBDAS), 2),
         ("--restarts", args.attack.restarts, 1),
         (
             "--max-iterations",
@@ -320,13 +377,13 @@ fn summarize(
     records: &[AttackRecord],
     random: &[AttackRecord],
 ) -> AttackSummary {
-    let num_lambdas = settings.lambdas.len();
+    let levels = settings.levels();
     let at = |k: usize| {
         let mean = |all: &[AttackRecord], value: &dyn Fn(&AttackRecord) -> f64| {
-            mean_of_finite(all.iter().skip(k).step_by(num_lambdas).map(value))
+            mean_of_finite(all.iter().skip(k).step_by(levels.len()).map(value))
         };
-        AtLambda {
-            lambda: settings.lambdas[k],
+        AtLevel {
+            level: levels[k],
             success: mean(records, &AttackRecord::success),
             norm_l2: mean(records, &|r| r.norm_l2),
             delta: mean(records, &|r| r.delta),
@@ -336,12 +393,17 @@ fn summarize(
             nll_target_perfect: mean(records, &|r| r.nll_target_perfect),
         }
     };
-    let areas = records.chunks(num_lambdas).filter_map(auddc);
+    let areas = records.chunks(levels.len()).filter_map(auddc);
     AttackSummary {
         objective: options.objective.name().to_owned(),
         attacks: records.len(),
         not_finite: records.iter().filter(|r| !r.success().is_finite()).count(),
-        by_lambda: (0..num_lambdas).map(at).collect(),
+        level: if settings.radii.is_empty() {
+            "lambda".to_owned()
+        } else {
+            "radius".to_owned()
+        },
+        by_level: (0..levels.len()).map(at).collect(),
         auddc: mean_of_finite(areas),
     }
 }

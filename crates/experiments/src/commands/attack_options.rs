@@ -3,8 +3,10 @@
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
-use vaegis_attacks::search::{AdamSearch, Lbfgs};
-use vaegis_attacks::{Attack, BoxBounds, Direction, HierMode, Layers, Objective, Penalty, Search};
+use vaegis_attacks::search::{AdamSearch, Apgd, Lbfgs, Pgd, RandomSearch};
+use vaegis_attacks::{
+    Attack, Ball, BoxBounds, Direction, HierMode, Layers, Objective, Penalty, Search,
+};
 use vaegis_zoo::Profile;
 
 /// Objective, price, box and search.
@@ -13,9 +15,12 @@ pub struct AttackOptions {
     /// What the attacker minimizes
     #[arg(long, value_enum)]
     pub objective: ObjectiveName,
-    /// Price of the distortion d
+    /// Price of the distortion d [default: l2; none in a ball]
+    #[arg(long, value_enum)]
+    pub penalty: Option<PenaltyName>,
+    /// Hard limit on the distortion instead of a price: --radii instead of --lambdas
     #[arg(long, value_enum, default_value_t)]
-    pub penalty: PenaltyName,
+    pub ball: BallName,
     /// Latent layers that a latent attack compares: all, bottom, top, or numbers such as 1,3
     /// with 1 nearest the data
     #[arg(long, value_name = "LAYERS", value_parser = parse_layers)]
@@ -35,10 +40,11 @@ pub struct AttackOptions {
     /// as-plotted, whose published panels were made so]
     #[arg(long, value_enum)]
     pub bounds: Option<BoundsName>,
-    /// Search
-    #[arg(long, value_enum, default_value_t)]
-    pub optimizer: OptimizerName,
-    /// Most iterations per attack [default: 1000 of L-BFGS-B, 3000 of Adam]
+    /// Search [default: lbfgs with a price, pgd in a ball]
+    #[arg(long, value_enum)]
+    pub optimizer: Option<OptimizerName>,
+    /// Most iterations per attack [default: 1500 of L-BFGS-B, 3000 of Adam, 60 of PGD, 100 of
+    /// APGD, 100 points of the random search]
     #[arg(long, value_name = "N")]
     pub max_iterations: Option<usize>,
     /// Most evaluations of L-BFGS-B per attack
@@ -106,6 +112,28 @@ pub enum PenaltyName {
     L2Squared,
 }
 
+/// The balls by the names of the command line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum BallName {
+    /// No limit
+    #[default]
+    None,
+    /// ‖d‖₂ at most the radius
+    L2,
+    /// Every entry of d at most the radius
+    Linf,
+}
+
+impl BallName {
+    pub(super) fn ball(self) -> Ball {
+        match self {
+            Self::None => Ball::None,
+            Self::L2 => Ball::L2,
+            Self::Linf => Ball::LInf,
+        }
+    }
+}
+
 /// The orders of the KL divergence by the names of the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DirectionName {
@@ -129,13 +157,18 @@ pub enum BoundsName {
 }
 
 /// The searches by the names of the command line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OptimizerName {
     /// Batched L-BFGS-B, as the sources
-    #[default]
     Lbfgs,
     /// Adam with projection
     Adam,
+    /// Projected gradient with a decaying step, in a ball
+    Pgd,
+    /// Projected gradient with the step rule of Auto-PGD, in a ball
+    Apgd,
+    /// The best of random points of full length, in a ball: what an attack must beat
+    Random,
 }
 
 fn parse_layers(text: &str) -> Result<Layers, String> {
@@ -163,21 +196,17 @@ impl AttackOptions {
     /// Options that the objective or the search does not know.
     pub fn attack(&self, profile: Option<Profile>, score_samples: usize) -> Result<Attack> {
         let mut attack = Attack::penalized(self.objective()?);
-        attack.search = match self.optimizer {
-            OptimizerName::Lbfgs => Search::Lbfgs(Lbfgs {
-                max_iterations: self.max_iterations.unwrap_or(1000),
-                max_evaluations: self.max_evaluations,
-                ..Lbfgs::default()
-            }),
-            OptimizerName::Adam => {
-                let adam = AdamSearch::default();
-                let steps = self.max_iterations.unwrap_or(adam.steps);
-                Search::Adam(AdamSearch { steps, ..adam })
-            }
-        };
+        attack.search = self.search();
+        attack.constraint.ball = self.ball.ball();
+        let is_free = self.ball == BallName::None;
         attack.constraint.penalty = match self.penalty {
-            PenaltyName::L2 => Penalty::L2,
-            PenaltyName::L2Squared => Penalty::L2Squared,
+            Some(_) if !is_free => bail!(
+                "--penalty: expected without --ball, which limits the distortion itself; leave one \
+                 of them out"
+            ),
+            None if !is_free => Penalty::None,
+            None | Some(PenaltyName::L2) => Penalty::L2,
+            Some(PenaltyName::L2Squared) => Penalty::L2Squared,
         };
         attack.constraint.bounds = match self.bounds {
             Some(BoundsName::DataRange) => BoxBounds::DataRange,
@@ -193,6 +222,43 @@ impl AttackOptions {
         }
         attack.check()?;
         Ok(attack)
+    }
+
+    fn search(&self) -> Search {
+        let default = if self.ball == BallName::None {
+            OptimizerName::Lbfgs
+        } else {
+            OptimizerName::Pgd
+        };
+        let steps = |default: usize| self.max_iterations.unwrap_or(default);
+        match self.optimizer.unwrap_or(default) {
+            OptimizerName::Lbfgs => {
+                let lbfgs = Lbfgs::default();
+                Search::Lbfgs(Lbfgs {
+                    max_iterations: steps(lbfgs.max_iterations),
+                    max_evaluations: self.max_evaluations,
+                    ..lbfgs
+                })
+            }
+            OptimizerName::Adam => {
+                let adam = AdamSearch::default();
+                let steps = steps(adam.steps);
+                Search::Adam(AdamSearch { steps, ..adam })
+            }
+            OptimizerName::Pgd => {
+                let pgd = Pgd::default();
+                let steps = steps(pgd.steps);
+                Search::Pgd(Pgd { steps, ..pgd })
+            }
+            OptimizerName::Apgd => {
+                let apgd = Apgd::default();
+                let steps = steps(apgd.steps);
+                Search::Apgd(Apgd { steps, ..apgd })
+            }
+            OptimizerName::Random => Search::Random(RandomSearch {
+                trials: steps(RandomSearch::default().trials),
+            }),
+        }
     }
 
     fn objective(&self) -> Result<Objective> {
@@ -285,6 +351,16 @@ mod tests {
             panic!("{:?} is not Adam", found.search);
         };
         assert_eq!(adam.steps, 7);
+        let in_ball = attack("kl --ball linf --optimizer apgd --max-iterations 9", None);
+        let in_ball = in_ball.expect("a good line");
+        assert_eq!(in_ball.constraint.penalty, Penalty::None);
+        assert_eq!(in_ball.constraint.ball, Ball::LInf);
+        assert!(matches!(
+            in_ball.search,
+            Search::Apgd(Apgd { steps: 9, .. })
+        ));
+        let default = attack("kl --ball l2", None).expect("a good line");
+        assert_eq!(default.search, Search::Pgd(Pgd::default()));
         let output = attack("output --objective-samples 5", None).expect("a good line");
         assert_eq!(output.objective, Objective::OutputElbo { samples: 5 });
     }
@@ -310,6 +386,8 @@ mod tests {
             ("output-l2 --chains 2", "--chains"),
             ("w2 --direction reverse", "--direction"),
             ("w2-squared --objective-samples 2", "--objective-samples"),
+            ("kl --ball l2 --penalty l2", "--penalty"),
+            ("kl --optimizer pgd", "without a ball"),
             ("kl --layers 0", "layer numbers from 1"),
             ("kl --layers middle", "found \"middle\""),
         ] {

@@ -1,12 +1,12 @@
 //! What `vaegis attack` leaves for people: the table of records, curves by penalty, pictures.
 
-use super::attack::{AtLambda, AttackArgs, AttackSummary};
+use super::attack::{AtLevel, AttackArgs, AttackSummary};
 use super::model_folder::Loaded;
 use crate::pictures::attack_panel;
 use anyhow::Result;
 use vaegis_attacks::record::AttackRecord;
 use vaegis_attacks::select::most_successful;
-use vaegis_attacks::{Attack, BoxBounds, HierMode};
+use vaegis_attacks::{Attack, Ball, BoxBounds, HierMode};
 use vaegis_data::Dataset;
 use vaegis_nn::LatentModel;
 use vaegis_report::{Axis, Block, Cell, Figure, Line, Report, RunManifest, Section, Table};
@@ -15,10 +15,12 @@ use vaegis_tensor::Tensor;
 /// A column of `records.csv`.
 type Column = (&'static str, fn(&AttackRecord) -> Cell);
 
-const COLUMNS: [Column; 30] = [
+const COLUMNS: [Column; 32] = [
     ("pair", |r| r.pair.into()),
     ("lambda", |r| r.lambda.into()),
     ("penalty", |r| kebab(&format!("{:?}", r.penalty)).into()),
+    ("radius", |r| r.radius.into()),
+    ("ball", |r| kebab(&format!("{:?}", r.ball)).into()),
     ("objective", |r| r.objective.as_str().into()),
     ("layers", |r| {
         r.layers.map(|l| kebab(&format!("{l:?}"))).into()
@@ -100,17 +102,17 @@ pub(super) fn panels(
     model: &dyn LatentModel,
     (originals, targets, distortions): (&Tensor, &Tensor, &Tensor),
     records: &[AttackRecord],
+    num_levels: usize,
 ) -> Result<Vec<Block>> {
     let mut panels = Vec::new();
-    let num_lambdas = args.lambdas + usize::from(args.with_zero);
-    let by_pair = records.chunks(num_lambdas).enumerate();
+    let by_pair = records.chunks(num_levels).enumerate();
     for (pair, of_pair) in by_pair.take(args.pictures) {
         let Some(best) = most_successful(of_pair) else {
             continue;
         };
         let at = |t: &Tensor| t.narrow(0, pair as i64, 1);
         let (x, target) = (at(originals), at(targets));
-        let row = (pair * num_lambdas + best) as i64;
+        let row = (pair * num_levels + best) as i64;
         let d = distortions.narrow(0, row, 1).to_device(x.device());
         let d = d.reshape(x.size());
         let panel = attack_panel(
@@ -135,7 +137,7 @@ pub(super) fn report(
 ) -> Result<Report> {
     let mut report = Report::new("Targeted attacks on a trained model", manifest);
     report.summary = vec![format!(
-        "{} {} attacks on a {} of {} parameters: {} pairs of {} × {} penalties, batched {} in {}. \
+        "{} {} attacks on a {} of {} parameters: {} pairs of {} × {} {}, batched {} in {}. \
          Mean area under the distortion-distance curve {:.3} (large = robust).",
         summary.attacks,
         args.attack.objective.name(),
@@ -143,7 +145,12 @@ pub(super) fn report(
         victim.model.store().num_parameters(),
         args.pairs,
         test.spec().origin,
-        summary.by_lambda.len(),
+        summary.by_level.len(),
+        match attack.constraint.ball {
+            Ball::None => "penalties",
+            Ball::L2 => "radii of L2 balls",
+            Ball::LInf => "radii of L∞ balls",
+        },
         attack.search.name(),
         match attack.constraint.bounds {
             BoxBounds::DataRange => "the data's box",
@@ -161,18 +168,26 @@ pub(super) fn report(
     }
     let mut pictures_section = Section::new("pictures", "What an attack looks like");
     pictures_section.blocks = pictures;
-    let mut curves = Section::new("curves", "By penalty");
+    let (what, symbol) = match attack.constraint.ball {
+        Ball::None => ("penalty", "λ"),
+        Ball::L2 | Ball::LInf => ("radius", "radius"),
+    };
+    let mut curves = Section::new("curves", &format!("By {what}"));
     // λ = 0 has no place on a logarithmic axis; the table shows it.
-    let priced = || summary.by_lambda.iter().filter(|a| a.lambda > 0.0);
-    let column = |value: fn(&AtLambda) -> f64| -> Vec<f64> { priced().map(value).collect() };
-    let lambda = || Axis::log10("penalty λ");
-    let named = |name: &str, value| Line::new(name, column(|a| a.lambda), column(value));
+    let shown = || summary.by_level.iter().filter(|a| a.level > 0.0);
+    let column = |value: fn(&AtLevel) -> f64| -> Vec<f64> { shown().map(value).collect() };
+    let level = || match attack.constraint.ball {
+        Ball::None => Axis::log10("penalty λ"),
+        Ball::L2 => Axis::log10("radius of the L2 ball"),
+        Ball::LInf => Axis::log10("radius of the L∞ ball"),
+    };
+    let named = |name: &str, value| Line::new(name, column(|a| a.level), column(value));
     let line = |value| vec![named(args.attack.objective.name(), value)];
     curves.push(
         Figure::lines(
             "success",
-            "Success against penalty",
-            lambda(),
+            &format!("Success against {what}"),
+            level(),
             Axis::linear("success"),
             line(|a| a.success),
         )?
@@ -182,7 +197,7 @@ pub(super) fn report(
     curves.push(Figure::lines(
         "nll",
         "The target's likelihood under the attacked posterior",
-        lambda(),
+        level(),
         Axis::linear("mean −log p(xᵗ|z), nats"),
         vec![
             named("attack", |a| a.nll_target),
@@ -193,20 +208,20 @@ pub(super) fn report(
     )?);
     curves.push(Figure::lines(
         "norm",
-        "Distortion against penalty",
-        lambda(),
+        &format!("Distortion against {what}"),
+        level(),
         Axis::linear("mean ‖d‖₂"),
         line(|a| a.norm_l2),
     )?);
     curves.push(Figure::lines(
         "delta",
-        "The attacker's loss against penalty",
-        lambda(),
+        &format!("The attacker's loss against {what}"),
+        level(),
         Axis::log10("mean Δ"),
         line(|a| a.delta),
     )?);
     let names = [
-        "λ",
+        symbol,
         "success",
         "‖d‖₂",
         "Δ",
@@ -215,13 +230,13 @@ pub(super) fn report(
         "random",
         "perfect",
     ];
-    let mut table = Table::new("by-lambda", "Means over the pairs", &names).with_caption(
+    let mut table = Table::new("by-level", "Means over the pairs", &names).with_caption(
         "The last three columns are −log p(xᵗ|z) without attack, after random noise of the \
          attack's norm, and for the target itself.",
     );
-    for a in &summary.by_lambda {
+    for a in &summary.by_level {
         let row = [
-            a.lambda,
+            a.level,
             a.success,
             a.norm_l2,
             a.delta,
@@ -240,17 +255,17 @@ pub(super) fn report(
 /// At most nine lines of the grid, the first and the last among them.
 pub(super) fn short_table(summary: &AttackSummary) -> Vec<String> {
     const LINES: usize = 9;
-    let all = &summary.by_lambda;
+    let all = &summary.by_level;
     let shown = LINES.min(all.len());
     let mut lines = vec![format!(
         "{:>10} {:>9} {:>9} {:>12} {:>14} {:>10} {:>10} {:>10}",
-        "lambda", "success", "‖d‖", "Δ", "−log p(xᵗ|z*)", "no attack", "random", "perfect"
+        summary.level, "success", "‖d‖", "Δ", "−log p(xᵗ|z*)", "no attack", "random", "perfect"
     )];
     for i in 0..shown {
         let a = &all[i * (all.len() - 1) / (shown - 1).max(1)];
         lines.push(format!(
             "{:>10.2e} {:>9.3} {:>9.3} {:>12.4e} {:>14.3} {:>10.3} {:>10.3} {:>10.3}",
-            a.lambda,
+            a.level,
             a.success,
             a.norm_l2,
             a.delta,
