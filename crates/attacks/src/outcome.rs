@@ -120,35 +120,48 @@ impl AttackOutcome {
                 (1..outcomes.len()).fold(0, better)
             })
             .collect();
-        let place: Vec<i64> = (winner.iter().enumerate())
-            .map(|(row, &k)| (k * num_rows + row) as i64)
+        let place: Vec<usize> = (winner.iter().enumerate())
+            .map(|(row, &k)| k * num_rows + row)
             .collect();
-        let all: Vec<&Tensor> = outcomes.iter().map(|o| &o.distortion).collect();
+        let evaluations = (0..num_rows)
+            .map(|row| outcomes.iter().map(|o| o.evaluations[row]).sum())
+            .collect();
         Self {
-            distortion: Tensor::cat(&all, 0).index_select(0, &Tensor::from_slice(&place)),
-            objective: take(outcomes, &winner, |o| &o.objective),
-            divergence: take(outcomes, &winner, |o| &o.divergence),
-            divergence_clean: take(outcomes, &winner, |o| &o.divergence_clean),
-            norm_l2: take(outcomes, &winner, |o| &o.norm_l2),
-            norm_linf: take(outcomes, &winner, |o| &o.norm_linf),
-            iterations: take(outcomes, &winner, |o| &o.iterations),
-            evaluations: (0..num_rows)
-                .map(|row| outcomes.iter().map(|o| o.evaluations[row]).sum())
-                .collect(),
-            status: take(outcomes, &winner, |o| &o.status),
-            restart: take(outcomes, &winner, |o| &o.restart),
-            pixel_range: first.pixel_range,
+            evaluations,
+            ..Self::gather(outcomes, &place)
+        }
+    }
+
+    /// The rows at these places of all parts laid end to end; the parts share a box.
+    ///
+    /// # Panics
+    /// If there is no part, or a place beyond the last.
+    pub(crate) fn gather(parts: &[Self], place: &[usize]) -> Self {
+        let index: Vec<i64> = place.iter().map(|&p| p as i64).collect();
+        let distortion: Vec<&Tensor> = parts.iter().map(|p| &p.distortion).collect();
+        let distortion = Tensor::cat(&distortion, 0).index_select(0, &Tensor::from_slice(&index));
+        Self {
+            distortion,
+            objective: field(parts, place, |p| &p.objective),
+            divergence: field(parts, place, |p| &p.divergence),
+            divergence_clean: field(parts, place, |p| &p.divergence_clean),
+            norm_l2: field(parts, place, |p| &p.norm_l2),
+            norm_linf: field(parts, place, |p| &p.norm_linf),
+            iterations: field(parts, place, |p| &p.iterations),
+            evaluations: field(parts, place, |p| &p.evaluations),
+            status: field(parts, place, |p| &p.status),
+            restart: field(parts, place, |p| &p.restart),
+            pixel_range: parts[0].pixel_range,
         }
     }
 }
 
-/// One field of each row's winner.
-fn take<T: Copy>(
-    outcomes: &[AttackOutcome],
-    winner: &[usize],
-    field: impl Fn(&AttackOutcome) -> &Vec<T>,
+/// One field of all parts, by place.
+fn field<T: Copy>(
+    parts: &[AttackOutcome],
+    place: &[usize],
+    of: impl Fn(&AttackOutcome) -> &Vec<T>,
 ) -> Vec<T> {
-    (winner.iter().enumerate())
-        .map(|(row, &k)| field(&outcomes[k])[row])
-        .collect()
+    let all: Vec<T> = parts.iter().flat_map(|p| of(p).iter().copied()).collect();
+    place.iter().map(|&p| all[p]).collect()
 }

@@ -10,7 +10,7 @@
 use crate::{Attack, AttackError, AttackOutcome, AttackRows};
 use std::sync::Mutex;
 use vaegis_nn::{LatentModel, Replica};
-use vaegis_tensor::{Device, Noise, Tensor, device, workers};
+use vaegis_tensor::{Device, Noise, device, workers};
 
 /// Fewest network rows that are worth a pass of their own.
 const SMALLEST_GROUP: usize = 16;
@@ -78,33 +78,5 @@ fn interleave(groups: &[Vec<usize>], parts: Vec<AttackOutcome>) -> AttackOutcome
     for (from, &to) in order.iter().enumerate() {
         place[to] = from;
     }
-    let index: Vec<i64> = place.iter().map(|&p| p as i64).collect();
-    let distortion: Vec<&Tensor> = parts.iter().map(|p| &p.distortion).collect();
-    let distortion = Tensor::cat(&distortion, 0).index_select(0, &Tensor::from_slice(&index));
-    AttackOutcome {
-        distortion,
-        objective: gather(&parts, &place, |p| &p.objective),
-        divergence: gather(&parts, &place, |p| &p.divergence),
-        divergence_clean: gather(&parts, &place, |p| &p.divergence_clean),
-        norm_l2: gather(&parts, &place, |p| &p.norm_l2),
-        norm_linf: gather(&parts, &place, |p| &p.norm_linf),
-        iterations: gather(&parts, &place, |p| &p.iterations),
-        evaluations: gather(&parts, &place, |p| &p.evaluations),
-        status: gather(&parts, &place, |p| &p.status),
-        restart: gather(&parts, &place, |p| &p.restart),
-        pixel_range: parts[0].pixel_range,
-    }
-}
-
-/// One field of all parts, by place.
-fn gather<T: Copy>(
-    parts: &[AttackOutcome],
-    place: &[usize],
-    field: impl Fn(&AttackOutcome) -> &Vec<T>,
-) -> Vec<T> {
-    let all: Vec<T> = parts
-        .iter()
-        .flat_map(|p| field(p).iter().copied())
-        .collect();
-    place.iter().map(|&p| all[p]).collect()
+    AttackOutcome::gather(&parts, &place)
 }
