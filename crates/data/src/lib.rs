@@ -29,7 +29,7 @@ pub mod toys;
 pub use dataset::{Batch, Dataset, DatasetSpec, Split};
 pub use error::DataError;
 pub use limits::Limits;
-pub use open::{default_root, open};
+pub use open::{decoded_cache, default_root, open};
 pub use options::OpenOptions;
 pub use plan::{BatchPlan, hold_out, permutation};
 pub use prefetch::Prefetcher;

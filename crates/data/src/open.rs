@@ -19,6 +19,15 @@ pub fn default_root(cli: Option<&Path>) -> Option<PathBuf> {
     }
 }
 
+/// The folder for decoded copies of sets that are slow to decode (pictures, archives of them): that
+/// of `VAEGIS_DECODED`, else none. A copy is keyed by the checksums of its sources and made again
+/// when it does not fit; it can be deleted at any time.
+pub fn decoded_cache() -> Option<PathBuf> {
+    std::env::var_os("VAEGIS_DECODED")
+        .filter(|v| !v.is_empty())
+        .map(PathBuf::from)
+}
+
 /// Opens a registry set, or `folder:PATH`, `npz:PATH` or `npy:PATH`.
 ///
 /// Nothing is downloaded. `root` is needed by sets that consist of files; dSprites uses its

@@ -64,6 +64,7 @@ impl Images {
                 size: (!is_real).then_some(request.side),
                 samples: (!is_real).then_some(samples),
                 seed: ctx.seed,
+                cache: vaegis_data::decoded_cache(),
                 ..OpenOptions::default()
             };
             let data = vaegis_data::open(name, ctx.data_root.as_deref(), split, &options)

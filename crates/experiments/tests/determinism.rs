@@ -48,6 +48,45 @@ fn the_same_seed_gives_the_same_bytes() {
 }
 
 #[test]
+fn decoded_copies_are_kept_where_asked_for_and_change_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    std::fs::create_dir(at.join("pictures")).expect("made");
+    for i in 0..12_u8 {
+        let pixels: Vec<u8> = (0..64).map(|p: u8| p.wrapping_mul(i)).collect();
+        let picture = vaegis_report::Picture::from_bytes(8, 8, 1, pixels).expect("64 pixels");
+        let path = at.join(format!("pictures/{i}.png"));
+        std::fs::write(path, picture.to_png(1).expect("encoded")).expect("written");
+    }
+    let config = TINY.replace("name = \"sprites\"", "name = \"folder:pictures\"");
+    assert!(config != TINY, "the configuration names its data set");
+    std::fs::write(at.join("own.toml"), config).expect("written");
+    let weights = |out: &str, decoded: Option<&str>| {
+        let mut command = common::vaegis(at);
+        command.args(format!("train own.toml --out {out} --threads 1 --quiet").split(' '));
+        if let Some(folder) = decoded {
+            command.env("VAEGIS_DECODED", at.join(folder));
+        }
+        let output = command.output().expect("the program starts");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{stderr}");
+        std::fs::read(at.join(out).join("model.safetensors")).expect("weights")
+    };
+    let without = weights("a", None);
+    assert!(!at.join("decoded").exists());
+    assert_eq!(weights("b", Some("decoded")), without);
+    let copies = || {
+        std::fs::read_dir(at.join("decoded"))
+            .expect("a folder")
+            .count()
+    };
+    let made = copies();
+    assert!(made > 0, "copies were kept");
+    assert_eq!(weights("c", Some("decoded")), without);
+    assert_eq!(copies(), made, "and used again");
+}
+
+#[test]
 fn another_seed_gives_other_losses_and_attacks() {
     let (first, second) = (everything(1, 5, &["kl"]), everything(1, 6, &["kl"]));
     for name in [

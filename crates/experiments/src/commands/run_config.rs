@@ -109,6 +109,7 @@ impl DatasetConfig {
             classes: self.classes,
             dimension: self.dimension,
             separation: self.separation,
+            cache: vaegis_data::decoded_cache(),
             ..OpenOptions::default()
         };
         let set = vaegis_data::open(&self.name, root, split, &options)

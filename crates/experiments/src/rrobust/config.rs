@@ -174,7 +174,10 @@ impl ChapterConfig {
                 steps: 30,
                 ..MarginOptions::default()
             },
-            hunt: HuntOptions::default(),
+            hunt: HuntOptions {
+                num_draws: 2_000,
+                ..HuntOptions::default()
+            },
             attack_steps: 30,
             attack_restarts: 2,
             norms: vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0],

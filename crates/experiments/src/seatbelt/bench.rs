@@ -157,6 +157,7 @@ pub(super) fn portraits(ctx: &RunCtx, side: usize, train: usize, test: usize) ->
         let options = OpenOptions {
             size: Some(side),
             samples: Some(samples),
+            cache: vaegis_data::decoded_cache(),
             ..OpenOptions::default()
         };
         let data = vaegis_data::open(name, ctx.data_root.as_deref(), split, &options)

@@ -20,6 +20,7 @@ pub(super) fn open(ctx: &RunCtx, set: &GridSet) -> Result<Images> {
     let open = |split| -> Result<Arc<dyn Dataset>> {
         let options = OpenOptions {
             size: Some(set.side),
+            cache: vaegis_data::decoded_cache(),
             ..OpenOptions::default()
         };
         let root = ctx.data_root.as_deref();
