@@ -8,8 +8,11 @@ use vaegis_nn::{LatentModel, LatentPath, Mode};
 use vaegis_tensor::convert::to_f64_vec;
 use vaegis_tensor::{Device, Kind, Noise, Tensor, no_grad};
 
-/// Decoder rows of one network pass.
-const ROWS_PER_PASS: i64 = 8192;
+/// Decoded values of one network pass: a few of them fit into the last cache, and memory of this
+/// size is used again instead of being returned to the system and zeroed for every operation.
+const VALUES_PER_PASS: i64 = 1 << 20;
+/// Decoder rows of one network pass; fewer than the least make matrix products slow.
+const ROWS_PER_PASS: std::ops::RangeInclusive<i64> = 256..=8192;
 
 /// Distances ‖Δ‖₂ of `num_samples` noise draws per input, `N` vectors.
 ///
@@ -72,7 +75,9 @@ pub fn distances(
         let clean_sigma = clean.scale();
         let mut all = Vec::with_capacity(keys.len());
         // Several inputs in one pass, or one input in several.
-        let inputs_per_pass = (ROWS_PER_PASS as usize / num_samples).max(1);
+        let rows_per_pass = (VALUES_PER_PASS / center.size()[1])
+            .clamp(*ROWS_PER_PASS.start(), *ROWS_PER_PASS.end());
+        let inputs_per_pass = (rows_per_pass as usize / num_samples).max(1);
         for (part, keys) in keys.chunks(inputs_per_pass).enumerate() {
             let start = (part * inputs_per_pass) as i64;
             let at = |t: &Tensor| t.narrow(0, start, keys.len() as i64).unsqueeze(1); // [n, 1, d]
@@ -84,8 +89,8 @@ pub fn distances(
             let other = (variant == Variant::TwoSample)
                 .then(|| points(clean.mean(), &clean_sigma, "eta-clean"));
             let mut distances = Vec::with_capacity(keys.len() * num_samples);
-            for start in (0..z.size()[0]).step_by(ROWS_PER_PASS as usize) {
-                let len = ROWS_PER_PASS.min(z.size()[0] - start);
+            for start in (0..z.size()[0]).step_by(rows_per_pass as usize) {
+                let len = rows_per_pass.min(z.size()[0] - start);
                 let decode = |z: &Tensor| {
                     model
                         .decode(&[z.narrow(0, start, len)], Mode::Eval)

@@ -92,4 +92,17 @@ fn every_figure_is_drawn_and_judged_once() {
         report.claims.into_iter().map(|c| c.observed)
     });
     assert_eq!(observed, again.collect::<Vec<_>>());
+
+    // The whole chapter is one report of the same claims; what was measured above is used again.
+    let whole = "run chapter-5 --tier smoke --seeds 2 --jobs 2 --threads 1 --out out --quiet";
+    succeed(at, whole);
+    let chapter = read_folder(&out.join("chapter-5-smoke-0")).expect("a report");
+    for (id, [.., claims]) in EXPECTED {
+        let of_figure = |c: &&vaegis_report::ClaimResult| c.claim.id.starts_with(&format!("{id}-"));
+        let found = chapter.claims.iter().filter(of_figure).count();
+        assert_eq!(found, claims, "{id} in the chapter");
+    }
+    assert_eq!(chapter.sections.len(), 13, "twelve figures and a table");
+    let in_chapter: Vec<_> = chapter.claims.iter().map(|c| &c.observed).collect();
+    assert!(observed.iter().all(|o| in_chapter.contains(&o)));
 }
