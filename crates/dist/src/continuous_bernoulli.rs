@@ -87,16 +87,17 @@ pub fn mean(logits: &Tensor) -> Tensor {
             odd * near + 0.5
         },
         |far| {
-            // 1/(1 − e^(−ℓ)) on either side; beyond the clamp it is 0 to any digit, and its
-            // gradient would be infinity times zero.
-            let grown = (-far).clamp_max(LARGEST_EXPONENT).expm1();
-            -(grown.reciprocal() + far.reciprocal())
+            let magnitude = far.abs();
+            let decay = (-&magnitude).exp();
+            let complement = -(-&magnitude).expm1();
+            let inverse = magnitude.reciprocal();
+            // Two forms: one minus the other cancels where the mean is near an end.
+            let upper = complement.reciprocal() - &inverse;
+            let lower = inverse - decay / complement;
+            upper.where_self(&far.gt(0.0), &lower)
         },
     )
 }
-
-/// Exponent whose power is still finite in f32.
-const LARGEST_EXPONENT: f64 = 80.0;
 
 /// Var\[x\] of the law with these logits, the derivative of [`mean`].
 ///

@@ -36,8 +36,8 @@ pub struct AttackOptions {
     /// output; 0, which is the mean reconstruction, for output-l2]
     #[arg(long, value_name = "N")]
     pub objective_samples: Option<usize>,
-    /// Box that x + d stays in [default: the data's range; [0, 1] for models of the profile
-    /// as-plotted, whose published panels were made so]
+    /// Box that x + d stays in [default: the data's range; [0, 1] for attacks with a price on
+    /// models of the profile as-plotted, whose published panels were made so]
     #[arg(long, value_enum)]
     pub bounds: Option<BoundsName>,
     /// Search [default: lbfgs with a price, pgd in a ball]
@@ -212,7 +212,10 @@ impl AttackOptions {
             Some(BoundsName::DataRange) => BoxBounds::DataRange,
             Some(BoundsName::UnitLegacy) => BoxBounds::UnitLegacy,
             Some(BoundsName::Free) => BoxBounds::Free,
-            None if profile.is_some_and(Profile::attacks_in_unit_box) => BoxBounds::UnitLegacy,
+            // That box need not hold the images themselves, so no ball fits into it.
+            None if is_free && profile.is_some_and(Profile::attacks_in_unit_box) => {
+                BoxBounds::UnitLegacy
+            }
             None => BoxBounds::DataRange,
         };
         attack.restarts = self.restarts;
@@ -375,6 +378,8 @@ mod tests {
         );
         assert_eq!(bounds("kl", Some(Profile::Text)), BoxBounds::DataRange);
         assert_eq!(bounds("kl", None), BoxBounds::DataRange);
+        let in_ball = bounds("kl --ball l2", Some(Profile::AsPlotted));
+        assert_eq!(in_ball, BoxBounds::DataRange);
         let asked = bounds("kl --bounds data-range", Some(Profile::AsPlotted));
         assert_eq!(asked, BoxBounds::DataRange);
     }
