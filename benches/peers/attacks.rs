@@ -220,7 +220,7 @@ pub(crate) fn measure(setting: &Setting) -> Result<Part> {
             500.0 * whole.ours.median
         ),
         format!(
-            "An evaluation of the peer runs fastest with {} thread(s), {:.0} µs of network alone, \
+            "The peer runs fastest with {} thread(s), {:.0} µs per evaluation of short attacks, \
              and gets them.",
             number(&loaded, "threads")?,
             1e6 * number(&loaded, "seconds_per_evaluation")?
