@@ -58,30 +58,15 @@ impl SweepRows {
     /// # Shapes
     /// originals, targets: `[P, C, H, W]`
     pub fn grid(originals: &Tensor, targets: &Tensor, lambdas: &[f64], context: String) -> Self {
-        Self::each(originals, targets, lambdas, context)
-    }
-
-    /// Every pair in balls of every radius, without a penalty; as [`Self::grid`] otherwise.
-    ///
-    /// # Shapes
-    /// originals, targets: `[P, C, H, W]`
-    pub fn balls(originals: &Tensor, targets: &Tensor, radii: &[f64], context: String) -> Self {
-        let mut all = Self::each(originals, targets, radii, context);
-        let free = vec![0.0; all.rows.len()];
-        all.rows.radius = std::mem::replace(&mut all.rows.lambda, free);
-        all
-    }
-
-    fn each(originals: &Tensor, targets: &Tensor, levels: &[f64], context: String) -> Self {
         let num_pairs = originals.size()[0];
-        let times = levels.len() as i64;
+        let times = lambdas.len() as i64;
         let pairs: Vec<usize> = (0..num_pairs as usize)
-            .flat_map(|pair| levels.iter().map(move |_| pair))
+            .flat_map(|pair| lambdas.iter().map(move |_| pair))
             .collect();
         let mut rows = AttackRows::targeted(
             originals.repeat_interleave_self_int(times, 0, None),
             targets.repeat_interleave_self_int(times, 0, None),
-            levels.repeat(num_pairs as usize),
+            lambdas.repeat(num_pairs as usize),
         );
         rows.keys = pairs.iter().map(|&p| p as u64).collect();
         Self {
@@ -89,6 +74,17 @@ impl SweepRows {
             pairs,
             context,
         }
+    }
+
+    /// Every pair in balls of every radius, without a penalty; as [`Self::grid`] otherwise.
+    ///
+    /// # Shapes
+    /// originals, targets: `[P, C, H, W]`
+    pub fn balls(originals: &Tensor, targets: &Tensor, radii: &[f64], context: String) -> Self {
+        let mut all = Self::grid(originals, targets, radii, context);
+        let free = vec![0.0; all.rows.len()];
+        all.rows.radius = std::mem::replace(&mut all.rows.lambda, free);
+        all
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::EvalError;
 use serde::{Deserialize, Serialize};
-use vaegis_theory::bisection::{MarginEstimate, RowStatus};
+use vaegis_theory::bisection::{MarginEstimate, MarginStatus};
 use vaegis_theory::evidence::Evidence;
 use vaegis_theory::stats::{linear_fit, mean, median, pearson, quantile, spearman};
 
@@ -59,7 +59,7 @@ impl MarginSummary {
     ) -> Result<Self, EvalError> {
         let margins: Vec<&MarginEstimate> = margins.into_iter().collect();
         let values: Vec<f64> = margins.iter().map(|m| m.value).collect();
-        let share = |is: fn(RowStatus) -> bool| {
+        let share = |is: fn(MarginStatus) -> bool| {
             margins.iter().filter(|m| is(m.status)).count() as f64 / margins.len() as f64
         };
         Ok(Self {
@@ -69,12 +69,12 @@ impl MarginSummary {
             lower_quartile: quantile(&values, 0.25)?,
             median: median(&values)?,
             upper_quartile: quantile(&values, 0.75)?,
-            share_at_cap: share(|s| s == RowStatus::AtCap),
-            share_not_robust: share(|s| s == RowStatus::NotRobustUnperturbed),
+            share_at_cap: share(|s| s == MarginStatus::AtCap),
+            share_not_robust: share(|s| s == MarginStatus::NotRobustUnperturbed),
             share_bracketed_at_zero: share(
-                |s| matches!(s, RowStatus::Bracketed { lower, .. } if lower == 0.0),
+                |s| matches!(s, MarginStatus::Bracketed { lower, .. } if lower == 0.0),
             ),
-            share_unresolved: share(|s| s == RowStatus::Unresolved),
+            share_unresolved: share(|s| s == MarginStatus::Unresolved),
             evidence: Evidence::Empirical,
         })
     }
@@ -123,12 +123,12 @@ impl BoundRelation {
 mod tests {
     use super::*;
 
-    fn estimate(status: RowStatus) -> MarginEstimate {
+    fn estimate(status: MarginStatus) -> MarginEstimate {
         let (value, upper) = match status {
-            RowStatus::NotRobustUnperturbed => (0.0, 0.0),
-            RowStatus::AtCap => (12.0, f64::INFINITY),
-            RowStatus::Bracketed { lower, upper } => (lower, upper),
-            RowStatus::Unresolved => (3.0, 6.0),
+            MarginStatus::NotRobustUnperturbed => (0.0, 0.0),
+            MarginStatus::AtCap => (12.0, f64::INFINITY),
+            MarginStatus::Bracketed { lower, upper } => (lower, upper),
+            MarginStatus::Unresolved => (3.0, 6.0),
         };
         MarginEstimate {
             status,
@@ -139,7 +139,7 @@ mod tests {
     }
 
     fn bracket(lower: f64) -> MarginEstimate {
-        estimate(RowStatus::Bracketed {
+        estimate(MarginStatus::Bracketed {
             lower,
             upper: lower + 0.5,
         })
@@ -148,15 +148,15 @@ mod tests {
     #[test]
     fn every_status_has_its_share_and_zeros_are_told_apart() {
         let margins = [
-            estimate(RowStatus::AtCap),
-            estimate(RowStatus::NotRobustUnperturbed),
-            estimate(RowStatus::NotRobustUnperturbed),
-            estimate(RowStatus::NotRobustUnperturbed),
+            estimate(MarginStatus::AtCap),
+            estimate(MarginStatus::NotRobustUnperturbed),
+            estimate(MarginStatus::NotRobustUnperturbed),
+            estimate(MarginStatus::NotRobustUnperturbed),
             bracket(0.0),
             bracket(0.0),
             bracket(1.0),
             bracket(4.0),
-            estimate(RowStatus::Unresolved),
+            estimate(MarginStatus::Unresolved),
             bracket(2.0),
         ];
         let summary = MarginSummary::of(&margins).expect("margins");

@@ -11,7 +11,7 @@ use vaegis_eval::margin::{MarginOptions, margins};
 use vaegis_eval::robust::distances;
 use vaegis_nn::toy::{LinearGaussian, LinearGaussianSpec};
 use vaegis_tensor::{Device, Kind, Noise, Tensor};
-use vaegis_theory::bisection::RowStatus;
+use vaegis_theory::bisection::MarginStatus;
 use vaegis_theory::stats::Proportion;
 
 fn seed() -> SeedTree {
@@ -135,7 +135,7 @@ fn estimated_margins_bracket_the_exact_one_and_bounds_lie_below() {
     for estimate in &estimates {
         assert!(matches!(
             estimate.margin.status,
-            RowStatus::Bracketed { .. }
+            MarginStatus::Bracketed { .. }
         ));
         // The bracket is 0.02 wide; 4000 draws blur its place by as much.
         assert!(
@@ -192,10 +192,14 @@ fn hopeless_and_unbreakable_inputs_have_their_own_status() {
     assert!(
         run(0.01)
             .iter()
-            .all(|e| e.margin.status == RowStatus::NotRobustUnperturbed)
+            .all(|e| e.margin.status == MarginStatus::NotRobustUnperturbed)
     );
     assert!(run(0.01).iter().all(|e| e.margin.value == 0.0));
-    assert!(run(1e4).iter().all(|e| e.margin.status == RowStatus::AtCap));
+    assert!(
+        run(1e4)
+            .iter()
+            .all(|e| e.margin.status == MarginStatus::AtCap)
+    );
 }
 
 #[test]

@@ -13,7 +13,7 @@ use vaegis_nn::lipschitz::singular_values;
 use vaegis_nn::toy::{ExponentialScale, FoldedNormal, LinearGaussian, LinearGaussianSpec};
 use vaegis_tensor::convert::to_f64_vec;
 use vaegis_tensor::{Device, Kind, Noise, Tensor};
-use vaegis_theory::bisection::RowStatus;
+use vaegis_theory::bisection::MarginStatus;
 use vaegis_theory::r_min;
 use vaegis_theory::stats::{Proportion, mean};
 
@@ -106,7 +106,7 @@ fn exact_margin(probability: impl Fn(f64) -> f64) -> (f64, f64) {
 /// Whether the bracket contains the exact margin, up to what `num_samples` draws leave open.
 fn assert_bracketed(estimate: &InputMargin, (exact, slope): (f64, f64), num_samples: usize) {
     let margin = &estimate.margin;
-    assert!(matches!(margin.status, RowStatus::Bracketed { .. }));
+    assert!(matches!(margin.status, MarginStatus::Bracketed { .. }));
     assert!(margin.upper - margin.value < TOLERANCE);
     // A share of one half has this error; through the slope it is one of the radius.
     let blur = STANDARD_ERRORS * 0.5 / (num_samples as f64).sqrt() / slope;

@@ -47,6 +47,7 @@ pub const EXPERIMENTS: &[&dyn Experiment] = &[
     &crate::seatbelt::Figure::at(10),
     &crate::seatbelt::Figure::at(11),
     &crate::seatbelt::Figure::at(12),
+    &crate::seatbelt::Figure::at(13),
     &crate::rrobust::Chapter,
     &crate::rrobust::Figure::at(0),
     &crate::rrobust::Figure::at(1),

@@ -35,6 +35,7 @@ const FIGURES: &[Expected] = &[
     expect("fig-d.3", 6, 3, 21),
     expect("fig-d.4", 2, 2, 2),
     expect("fig-d.5", 8, 0, 4),
+    expect("seatbelt-parts", 4, 2, 6),
 ];
 
 fn words(id: &str) -> String {

@@ -77,7 +77,7 @@ pub struct RadiusTest {
 /// What is known about one row.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "status")]
-pub enum RowStatus {
+pub enum MarginStatus {
     /// More radii have to be tested.
     Unresolved,
     /// Not robust without any perturbation: the margin is 0 by definition.
@@ -97,7 +97,7 @@ pub enum RowStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MarginEstimate {
     /// How the search ended.
-    pub status: RowStatus,
+    pub status: MarginStatus,
     /// Lower end of the bracket, 0, or the cap: the number to report.
     pub value: f64,
     /// Upper end of the bracket, 0, or +∞ at the cap.
@@ -116,7 +116,7 @@ pub struct MarginSearch {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Row {
-    status: RowStatus,
+    status: MarginStatus,
     /// Largest radius known robust; 0 stands for the unperturbed input.
     lower: f64,
     /// Smallest radius known not robust, once there is one.
@@ -140,9 +140,9 @@ impl MarginSearch {
         }
         let start = |&robust: &bool| {
             let status = if robust {
-                RowStatus::Unresolved
+                MarginStatus::Unresolved
             } else {
-                RowStatus::NotRobustUnperturbed
+                MarginStatus::NotRobustUnperturbed
             };
             Row {
                 status,
@@ -216,7 +216,7 @@ impl MarginSearch {
     /// # Panics
     /// When there is no such row.
     #[must_use]
-    pub fn status(&self, row: usize) -> RowStatus {
+    pub fn status(&self, row: usize) -> MarginStatus {
         self.rows[row].status
     }
 
@@ -255,10 +255,10 @@ impl MarginSearch {
             .iter()
             .map(|row| {
                 let (value, upper) = match row.status {
-                    RowStatus::NotRobustUnperturbed => (0.0, 0.0),
-                    RowStatus::AtCap => (cap, f64::INFINITY),
-                    RowStatus::Bracketed { lower, upper } => (lower, upper),
-                    RowStatus::Unresolved => (row.lower, row.upper.unwrap_or(f64::INFINITY)),
+                    MarginStatus::NotRobustUnperturbed => (0.0, 0.0),
+                    MarginStatus::AtCap => (cap, f64::INFINITY),
+                    MarginStatus::Bracketed { lower, upper } => (lower, upper),
+                    MarginStatus::Unresolved => (row.lower, row.upper.unwrap_or(f64::INFINITY)),
                 };
                 MarginEstimate {
                     status: row.status,
@@ -273,7 +273,7 @@ impl MarginSearch {
 
 impl Row {
     fn is_unresolved(&self) -> bool {
-        self.status == RowStatus::Unresolved
+        self.status == MarginStatus::Unresolved
     }
 
     fn next(&self, options: &SearchOptions) -> f64 {
@@ -293,7 +293,7 @@ impl Row {
             self.lower = radius;
             self.scanned += 1;
             if self.upper.is_none() && radius >= options.cap {
-                self.status = RowStatus::AtCap;
+                self.status = MarginStatus::AtCap;
             }
         } else {
             self.upper = Some(radius);
@@ -303,7 +303,7 @@ impl Row {
             // A tolerance below the spacing of floats must not loop for ever.
             let exhausted = middle <= self.lower || middle >= upper;
             if upper - self.lower < options.tolerance || exhausted {
-                self.status = RowStatus::Bracketed {
+                self.status = MarginStatus::Bracketed {
                     lower: self.lower,
                     upper,
                 };

@@ -5,7 +5,7 @@ use crate::config::{Model, ModelConfig, require_valid};
 use crate::error::ZooError;
 use crate::flat::{Flat, FlatSpec, latent_model_by_flat};
 use crate::network::NetworkConfig;
-use crate::penalty::Penalty;
+use crate::penalty::TcPenalty;
 use crate::pixels::Pixels;
 use serde::{Deserialize, Serialize};
 use vaegis_core::config::{Checks, Validate};
@@ -42,7 +42,7 @@ pub struct BetaTcvaeConfig {
     /// How the objective is written down.
     pub objective: ObjectiveForm,
     /// How the total correlation is estimated.
-    pub penalty: Penalty,
+    pub penalty: TcPenalty,
     /// How the weights start.
     pub init: WeightInit,
     /// Pixel range and likelihood.
@@ -58,7 +58,7 @@ impl Default for BetaTcvaeConfig {
             latent: 16,
             beta: 1.0,
             objective: ObjectiveForm::default(),
-            penalty: Penalty::default(),
+            penalty: TcPenalty::default(),
             init: WeightInit::TorchDefault,
             pixels: Pixels::default(),
             network: NetworkConfig::conv(1.0),
@@ -73,7 +73,7 @@ impl Validate for BetaTcvaeConfig {
         require_size(&mut checks, "latent", self.latent);
         checks.non_negative("beta", self.beta).require(
             "penalty",
-            self.penalty != Penalty::None || self.objective == ObjectiveForm::Compact,
+            self.penalty != TcPenalty::None || self.objective == ObjectiveForm::Compact,
             "an estimator for the objective \"split\"",
             "none",
         );
@@ -174,7 +174,7 @@ impl Objective for BetaTcvae {
 pub(crate) fn with_penalty(
     terms: LossTerms,
     beta: f64,
-    penalty: Penalty,
+    penalty: TcPenalty,
     posterior: &DiagNormal,
     z: &Tensor,
     dataset_size: usize,

@@ -25,7 +25,7 @@ pub use error::ZooError;
 pub use factor_vae::{DiscriminatorConfig, FactorVae, FactorVaeConfig};
 pub use lipschitz_vae::{LipschitzConstants, LipschitzVae, LipschitzVaeConfig, SigmaConfig};
 pub use network::{Heads, NetworkConfig};
-pub use penalty::Penalty;
+pub use penalty::TcPenalty;
 pub use pixels::{Pixels, Profile, SigmaKind};
 pub use seatbelt::{KlLower, LikelihoodInputs, PosteriorKind, Seatbelt, SeatbeltConfig};
 pub use vae::{Vae, VaeConfig};

@@ -8,7 +8,7 @@ use vaegis_tensor::Tensor;
 /// How the total correlation of the aggregate posterior is estimated from a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Penalty {
+pub enum TcPenalty {
     /// No penalty, whatever β is.
     None,
     /// Minibatch weighted sampling, as in the sources.
@@ -21,7 +21,7 @@ pub enum Penalty {
     Compat,
 }
 
-impl Penalty {
+impl TcPenalty {
     /// The estimator, none without a penalty.
     pub fn estimator(self) -> Option<Estimator> {
         match self {

@@ -14,7 +14,7 @@ use vaegis_tensor::{Kind, Noise, Tensor};
 use vaegis_zoo::seatbelt::{CELEBA_SIZES, GREY_SIZES};
 use vaegis_zoo::{
     BetaTcvae, BetaTcvaeConfig, KlLower, LikelihoodInputs, ModelConfig, NetworkConfig,
-    ObjectiveForm, Penalty, Pixels, PosteriorKind, Profile, Seatbelt, SeatbeltConfig, build,
+    ObjectiveForm, Pixels, PosteriorKind, Profile, Seatbelt, SeatbeltConfig, TcPenalty, build,
 };
 
 /// f64 identities of sums with some hundred terms.
@@ -80,7 +80,7 @@ fn seatbelts() -> Vec<SeatbeltConfig> {
         conv(1, 64),
         SeatbeltConfig {
             free_bits: Some(0.05),
-            penalty: Penalty::Mss,
+            penalty: TcPenalty::Mss,
             ..small()
         },
     ];
@@ -101,10 +101,10 @@ fn seatbelts() -> Vec<SeatbeltConfig> {
 
 fn tcvaes() -> Vec<BetaTcvaeConfig> {
     let mut all = vec![BetaTcvaeConfig {
-        penalty: Penalty::None,
+        penalty: TcPenalty::None,
         ..small_tcvae()
     }];
-    for penalty in [Penalty::Mws, Penalty::Mss, Penalty::Compat] {
+    for penalty in [TcPenalty::Mws, TcPenalty::Mss, TcPenalty::Compat] {
         for objective in [ObjectiveForm::Compact, ObjectiveForm::Split] {
             all.push(BetaTcvaeConfig {
                 penalty,
@@ -161,7 +161,7 @@ fn every_configuration_satisfies_the_laws_of_latent_models() {
 #[test]
 fn sb08_split_is_compact_with_a_monte_carlo_divergence() {
     let x = images([1, 4, 3], 5);
-    for penalty in [Penalty::Mws, Penalty::Mss, Penalty::Compat] {
+    for penalty in [TcPenalty::Mws, TcPenalty::Mss, TcPenalty::Compat] {
         for beta in [0.0, 0.7, 1.0, 3.3, 10.0] {
             let of = |objective| {
                 let config = BetaTcvaeConfig {

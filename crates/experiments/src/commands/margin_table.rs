@@ -6,7 +6,7 @@ use anyhow::Result;
 use vaegis_attacks::Variant;
 use vaegis_eval::margin::MarginDirection;
 use vaegis_report::{Cell, Table};
-use vaegis_theory::bisection::RowStatus;
+use vaegis_theory::bisection::MarginStatus;
 
 /// Images printed on the terminal.
 const SHOWN: usize = 10;
@@ -47,12 +47,12 @@ fn mode(variant: Variant) -> &'static str {
 }
 
 /// The word for a status.
-fn word(status: RowStatus) -> &'static str {
+fn word(status: MarginStatus) -> &'static str {
     match status {
-        RowStatus::Bracketed { .. } => "bracketed",
-        RowStatus::AtCap => "at cap",
-        RowStatus::NotRobustUnperturbed => "not robust at 0",
-        RowStatus::Unresolved => "unresolved",
+        MarginStatus::Bracketed { .. } => "bracketed",
+        MarginStatus::AtCap => "at cap",
+        MarginStatus::NotRobustUnperturbed => "not robust at 0",
+        MarginStatus::Unresolved => "unresolved",
     }
 }
 

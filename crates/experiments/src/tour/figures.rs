@@ -12,7 +12,7 @@ use vaegis_attacks::grid::lambda_grid;
 use vaegis_report::{
     Axis, Block, Cell, ClaimResult, Figure, Line, Points, Report, RunManifest, Section, Table,
 };
-use vaegis_theory::bisection::RowStatus;
+use vaegis_theory::bisection::MarginStatus;
 use vaegis_theory::stats::{geometric_mean, median, pearson};
 
 const ATTACKS: [(&str, &str); 3] = [
@@ -323,7 +323,7 @@ fn beta_table(
 }
 
 /// Share of a model's images whose margin has this status.
-fn share(model: &ModelResult, is: impl Fn(&RowStatus) -> bool) -> f64 {
+fn share(model: &ModelResult, is: impl Fn(&MarginStatus) -> bool) -> f64 {
     let hits = model
         .margins
         .iter()
@@ -401,10 +401,10 @@ fn margin_table(config: &TourConfig, models: &Models<'_>) -> Result<Table> {
                     .unwrap_or(f64::NAN)
             }),
             ("share at the cap", &|m| {
-                share(m, |s| *s == RowStatus::AtCap)
+                share(m, |s| *s == MarginStatus::AtCap)
             }),
             ("share not robust at rest", &|m| {
-                share(m, |s| *s == RowStatus::NotRobustUnperturbed)
+                share(m, |s| *s == MarginStatus::NotRobustUnperturbed)
             }),
             ("B_F", &|m| {
                 mean(m.bounds.iter().map(|b| b.plug_in.frobenius).collect())

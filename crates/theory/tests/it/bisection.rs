@@ -1,7 +1,7 @@
 //! Laws of the batched margin search against oracles with known thresholds.
 
 use proptest::prelude::*;
-use vaegis_theory::bisection::{MarginSearch, RowStatus, SearchMode, SearchOptions};
+use vaegis_theory::bisection::{MarginSearch, MarginStatus, SearchMode, SearchOptions};
 
 /// Drives a search to its end with an oracle (row, radius) → robust; returns the rounds.
 pub(crate) fn drive(search: &mut MarginSearch, oracle: impl Fn(usize, f64) -> bool) -> usize {
@@ -34,7 +34,7 @@ fn statuses_cover_the_three_outcomes() {
     let mut search =
         MarginSearch::new(&[false, true, true, true], &SearchOptions::default()).expect("valid");
     assert_eq!(search.num_rows(), 4);
-    assert_eq!(search.status(0), RowStatus::NotRobustUnperturbed);
+    assert_eq!(search.status(0), MarginStatus::NotRobustUnperturbed);
     let truth = [9.0, 100.0, 3.7, 0.001];
     drive(&mut search, |row, radius| radius < truth[row]);
     let margins = search.margins();
@@ -42,7 +42,7 @@ fn statuses_cover_the_three_outcomes() {
         (margins[0].value, margins[0].upper, margins[0].num_tests),
         (0.0, 0.0, 0)
     );
-    assert_eq!(margins[1].status, RowStatus::AtCap);
+    assert_eq!(margins[1].status, MarginStatus::AtCap);
     assert!(margins[1].value == 12.0 && margins[1].upper.is_infinite());
     assert_eq!(margins[1].num_tests, 1, "one test at the cap settles it");
     assert!(margins[2].value < 3.7 && 3.7 <= margins[2].upper);
@@ -60,7 +60,7 @@ fn scan_finds_the_first_failure_of_a_non_monotone_row() {
     let mut halving =
         MarginSearch::new(&[true], &options(0.02, SearchMode::Bisection)).expect("valid");
     drive(&mut halving, oracle);
-    assert_eq!(halving.status(0), RowStatus::AtCap);
+    assert_eq!(halving.status(0), MarginStatus::AtCap);
     let mode = SearchMode::UpwardScan { step: 0.5 };
     let mut scan = MarginSearch::new(&[true], &options(0.02, mode)).expect("valid");
     drive(&mut scan, oracle);
@@ -117,8 +117,8 @@ proptest! {
         for (row, (margin, truth)) in before.iter().zip(&truth).enumerate() {
             prop_assert_eq!(margin.status, search.status(row));
             match margin.status {
-                RowStatus::AtCap => prop_assert!(*truth > 12.0),
-                RowStatus::Bracketed { lower, upper } => {
+                MarginStatus::AtCap => prop_assert!(*truth > 12.0),
+                MarginStatus::Bracketed { lower, upper } => {
                     prop_assert!(lower <= *truth && *truth <= upper);
                     prop_assert!(upper - lower < tolerance);
                 }

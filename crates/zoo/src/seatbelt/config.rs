@@ -2,7 +2,7 @@
 
 use crate::checks::{check_hidden, check_input, check_network};
 use crate::network::NetworkConfig;
-use crate::penalty::Penalty;
+use crate::penalty::TcPenalty;
 use crate::pixels::Pixels;
 use serde::{Deserialize, Serialize};
 use vaegis_core::config::{Checks, Validate};
@@ -74,7 +74,7 @@ pub struct SeatbeltConfig {
     /// Weight of the total correlation of the top layer.
     pub beta: f64,
     /// How that total correlation is estimated.
-    pub penalty: Penalty,
+    pub penalty: TcPenalty,
     /// Which layers the likelihood reads.
     pub likelihood_inputs: LikelihoodInputs,
     /// How the inference model goes through the layers.
@@ -103,7 +103,7 @@ impl Default for SeatbeltConfig {
             z_sizes: GREY_SIZES.to_vec(),
             h_sizes: HIDDEN_SIZES.to_vec(),
             beta: 1.0,
-            penalty: Penalty::default(),
+            penalty: TcPenalty::default(),
             likelihood_inputs: LikelihoodInputs::default(),
             posterior: PosteriorKind::default(),
             kl_lower: KlLower::default(),

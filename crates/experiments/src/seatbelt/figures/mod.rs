@@ -9,6 +9,7 @@ mod downstream;
 mod encoder_noise;
 mod layers;
 mod loss_against_beta;
+mod parts;
 mod quality;
 mod rotation;
 mod swiss_roll;
@@ -40,7 +41,7 @@ pub(super) struct Spec {
     pub(super) draw: fn(&RunCtx, &str, &mut Page) -> Result<()>,
 }
 
-/// All of them, in the order of the sources.
+/// All of them, in the order of the sources; what is not in the sources comes last.
 pub(super) const FIGURES: &[Spec] = &[
     Spec {
         id: "fig-5.1",
@@ -145,5 +146,13 @@ pub(super) const FIGURES: &[Spec] = &[
         datasets: "toy-chairs (stand-in)",
         minutes: 8,
         draw: denoising::draw,
+    },
+    Spec {
+        id: "seatbelt-parts",
+        title: "the Seatbelt-VAE without free bits, as a chain; the FactorVAE",
+        sources: "thesis section 5.5 (the chain); what figures 5.6 and 5.7 leave open",
+        datasets: "toy-faces (stand-in)",
+        minutes: 20,
+        draw: parts::draw,
     },
 ];

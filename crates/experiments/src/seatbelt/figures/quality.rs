@@ -45,7 +45,7 @@ pub(super) fn draw(ctx: &RunCtx, id: &str, page: &mut Page) -> Result<()> {
             Axis::linear("ELBO in nats"),
             &curves,
         )?);
-        page.section.push(table(set, &groups, id)?);
+        page.section.push(quality_table(set, &groups, id)?);
         page.section.push(pictures(ctx, &study, set, id)?);
         judge(set, id, page)?;
     }
@@ -127,11 +127,13 @@ fn pictures(ctx: &RunCtx, study: &Study, set: &Set, id: &str) -> Result<ImageGri
     )
 }
 
-fn elbo(node: &Node) -> Option<f64> {
+/// The bound of one model, where it was measured.
+pub(super) fn elbo(node: &Node) -> Option<f64> {
     node.quality.as_ref().map(|q| q.elbo.elbo())
 }
 
-fn table(set: &Set, groups: &[Group], id: &str) -> Result<Table> {
+/// Bound, parts of the top layer's divergence and use of every layer, a row per group and β.
+pub(super) fn quality_table(set: &Set, groups: &[Group], id: &str) -> Result<Table> {
     let depth = set.config.depths.iter().max().copied().unwrap_or(1);
     let number = |of: &dyn Fn(&Node) -> Option<f64>, place| of_models(set, place, of);
     let name = set.config.name.as_str();
@@ -151,7 +153,11 @@ fn table(set: &Set, groups: &[Group], id: &str) -> Result<Table> {
     let tc = |g, b, s| number(&|n| Some(quality(n)?.top.total_correlation), (g, b, s));
     let dw = |g, b, s| number(&|n| Some(quality(n)?.top.dimension_wise), (g, b, s));
     let distance = |g, b, s| number(&|n| Some(quality(n)?.distortion), (g, b, s));
-    let published = |g, beta, _| reference::elbo(name, matches!(g, Group::Layers(_)), beta);
+    let published = |g, beta, _| match g {
+        Group::Tcvae => reference::elbo(name, false, beta),
+        Group::Layers(_) => reference::elbo(name, true, beta),
+        Group::Latent(_) | Group::Of(_) => f64::NAN,
+    };
     let mut columns: Vec<Column<'_>> = vec![
         ("ELBO", &elbo_of),
         ("log p(x|z)", &recon),

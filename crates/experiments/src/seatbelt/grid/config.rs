@@ -8,7 +8,10 @@ use vaegis_attacks::{Attack, Objective, Search};
 use vaegis_eval::disentangle::MigOptions;
 use vaegis_train::{ScheduleConfig, TrainConfig};
 use vaegis_zoo::seatbelt::{GREY_SIZES, HIDDEN_SIZES};
-use vaegis_zoo::{BetaTcvaeConfig, ModelConfig, NetworkConfig, Pixels, Profile, SeatbeltConfig};
+use vaegis_zoo::{
+    BetaTcvaeConfig, DiscriminatorConfig, FactorVaeConfig, LikelihoodInputs, ModelConfig,
+    NetworkConfig, Pixels, Profile, SeatbeltConfig,
+};
 
 /// What a model is besides its β.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +21,26 @@ pub enum Family {
     Tcvae(i64),
     /// A Seatbelt-VAE with so many layers.
     Seatbelt(usize),
+    /// The same trained without free bits.
+    WithoutFreeBits(usize),
+    /// The same with a likelihood that reads the bottom layer alone: a deep latent Gaussian model.
+    Chain(usize),
+    /// A FactorVAE with so many latents and γ = β − 1: the penalty of the β-TCVAE, estimated by a
+    /// discriminator.
+    FactorVae(i64),
+}
+
+impl Family {
+    /// "β-TCVAE 8".
+    fn label(self) -> String {
+        match self {
+            Self::Tcvae(latent) => format!("β-TCVAE {latent}"),
+            Self::Seatbelt(layers) => format!("Seatbelt L={layers}"),
+            Self::WithoutFreeBits(layers) => format!("Seatbelt L={layers} without free bits"),
+            Self::Chain(layers) => format!("chain L={layers}"),
+            Self::FactorVae(latent) => format!("FactorVAE {latent}"),
+        }
+    }
 }
 
 /// One model of the grid.
@@ -33,10 +56,7 @@ pub struct Setting {
 impl Setting {
     /// "β-TCVAE 8, β = 4".
     pub fn label(&self) -> String {
-        match self.family {
-            Family::Tcvae(latent) => format!("β-TCVAE {latent}, β = {}", self.beta),
-            Family::Seatbelt(layers) => format!("Seatbelt L={layers}, β = {}", self.beta),
-        }
+        format!("{}, β = {}", self.family.label(), self.beta)
     }
 }
 
@@ -49,6 +69,8 @@ pub(crate) enum Group {
     Latent(i64),
     /// Seatbelt-VAEs with so many layers.
     Layers(usize),
+    /// One family.
+    Of(Family),
 }
 
 impl Group {
@@ -58,6 +80,7 @@ impl Group {
             Self::Tcvae => matches!(family, Family::Tcvae(_)),
             Self::Latent(latent) => family == Family::Tcvae(latent),
             Self::Layers(layers) => family == Family::Seatbelt(layers),
+            Self::Of(one) => family == one,
         }
     }
 
@@ -67,6 +90,7 @@ impl Group {
             Self::Tcvae => "β-TCVAE".to_owned(),
             Self::Latent(latent) => format!("β-TCVAE, {latent} latents"),
             Self::Layers(layers) => format!("Seatbelt, L = {layers}"),
+            Self::Of(family) => family.label(),
         }
     }
 }
@@ -95,6 +119,8 @@ pub struct GridSet {
     pub network: NetworkConfig,
     /// Units between two layers of latents, from the bottom.
     pub h_sizes: Vec<i64>,
+    /// Hidden units of the FactorVAE's discriminator.
+    pub discriminator: Vec<i64>,
     /// Optimization.
     pub train: TrainConfig,
 }
@@ -143,6 +169,8 @@ fn training(batch_size: usize, epochs: u64, max_steps: Option<u64>) -> TrainConf
     }
 }
 
+/// Depth of the Seatbelt-VAEs in the sources' main comparison.
+const MAIN_DEPTH: usize = 4;
 /// More epochs than any number of steps needs.
 const UNTIL_STEPS: u64 = 100_000;
 
@@ -163,6 +191,7 @@ fn desk_sets() -> Vec<GridSet> {
         factors: words(&["azimuth", "elevation", "light"]),
         network: NetworkConfig::mlp(&[256, 256]),
         h_sizes: vec![128, 128, 64, 32],
+        discriminator: vec![256, 256, 256],
         train: training(256, UNTIL_STEPS, Some(1200)),
     };
     let chairs = GridSet {
@@ -211,6 +240,7 @@ impl GridConfig {
                     set.test_images = 64;
                     set.network = NetworkConfig::mlp(&[32]);
                     set.h_sizes = vec![16, 16, 16, 16];
+                    set.discriminator = vec![32];
                     set.train = training(32, UNTIL_STEPS, Some(60));
                     set.latents = vec![2, 6];
                     if !set.depths.is_empty() {
@@ -241,6 +271,7 @@ impl GridConfig {
                     }
                     set.network = NetworkConfig::conv(1.0);
                     set.h_sizes = HIDDEN_SIZES.to_vec();
+                    set.discriminator = DiscriminatorConfig::default().hidden;
                     set.train = training(1024, 50, None);
                 }
                 Self {
@@ -279,36 +310,78 @@ impl GridConfig {
 }
 
 impl GridSet {
-    /// Every model of one seed.
-    pub fn settings(&self, betas: &[f64]) -> Vec<Setting> {
+    /// The families of the sources' figures.
+    pub fn families(&self) -> Vec<Family> {
         let tcvae = self.latents.iter().map(|&d| Family::Tcvae(d));
-        let families = tcvae.chain(self.depths.iter().map(|&l| Family::Seatbelt(l)));
-        families
-            .flat_map(|family| betas.iter().map(move |&beta| Setting { family, beta }))
+        tcvae
+            .chain(self.depths.iter().map(|&l| Family::Seatbelt(l)))
             .collect()
+    }
+
+    /// The main Seatbelt-VAE and the smallest β-TCVAE, each followed by what it becomes with one
+    /// part left out or replaced; none without Seatbelt-VAEs.
+    pub fn parts(&self) -> Vec<Family> {
+        let (Some(depth), Some(&latent)) = (self.main_depth(), self.latents.first()) else {
+            return Vec::new();
+        };
+        vec![
+            Family::Seatbelt(depth),
+            Family::WithoutFreeBits(depth),
+            Family::Chain(depth),
+            Family::Tcvae(latent),
+            Family::FactorVae(latent),
+        ]
+    }
+
+    /// Depth that stands for the sources' four layers; none without Seatbelt-VAEs.
+    pub fn main_depth(&self) -> Option<usize> {
+        let main = self.depths.iter().find(|&&d| d == MAIN_DEPTH);
+        main.or(self.depths.iter().max()).copied()
     }
 
     /// The model at one setting, for images of this shape.
     pub fn model(&self, input: [i64; 3], profile: Profile, setting: Setting) -> ModelConfig {
         let (network, pixels) = (self.network.clone(), Pixels::of(profile));
+        let beta = setting.beta;
+        let seatbelt = |layers| SeatbeltConfig {
+            input,
+            layers,
+            z_sizes: GREY_SIZES.to_vec(),
+            h_sizes: self.h_sizes.clone(),
+            beta,
+            pixels,
+            network: self.network.clone(),
+            ..SeatbeltConfig::default()
+        };
         match setting.family {
             Family::Tcvae(latent) => ModelConfig::BetaTcvae(BetaTcvaeConfig {
                 input,
                 latent,
-                beta: setting.beta,
+                beta,
                 pixels,
                 network,
                 ..BetaTcvaeConfig::default()
             }),
-            Family::Seatbelt(layers) => ModelConfig::Seatbelt(SeatbeltConfig {
+            Family::Seatbelt(layers) => ModelConfig::Seatbelt(seatbelt(layers)),
+            Family::WithoutFreeBits(layers) => ModelConfig::Seatbelt(SeatbeltConfig {
+                free_bits: Some(0.0),
+                ..seatbelt(layers)
+            }),
+            Family::Chain(layers) => ModelConfig::Seatbelt(SeatbeltConfig {
+                likelihood_inputs: LikelihoodInputs::Bottom,
+                ..seatbelt(layers)
+            }),
+            Family::FactorVae(latent) => ModelConfig::FactorVae(FactorVaeConfig {
                 input,
-                layers,
-                z_sizes: GREY_SIZES.to_vec(),
-                h_sizes: self.h_sizes.clone(),
-                beta: setting.beta,
+                latent,
+                gamma: beta - 1.0,
                 pixels,
                 network,
-                ..SeatbeltConfig::default()
+                discriminator: DiscriminatorConfig {
+                    hidden: self.discriminator.clone(),
+                    ..DiscriminatorConfig::default()
+                },
+                ..FactorVaeConfig::default()
             }),
         }
     }
@@ -323,9 +396,9 @@ mod tests {
     fn the_grid_of_the_sources_is_that_of_the_paper_tier() {
         let paper = GridConfig::at(Tier::Paper);
         assert_eq!((paper.betas.len(), paper.lambdas().len()), (6, 50));
-        let faces = paper.sets[0].settings(&paper.betas);
+        let faces = paper.sets[0].families();
         // 36 models with one layer and 24 with several.
-        assert_eq!(faces.len(), 60);
+        assert_eq!(faces.len() * paper.betas.len(), 60);
         for tier in [Tier::Smoke, Tier::Desk, Tier::Paper] {
             let config = GridConfig::at(tier);
             assert_eq!(config.profile, Profile::AsPlotted);
@@ -333,7 +406,12 @@ mod tests {
             assert!(config.attack(Objective::LATENT_KL).check().is_ok());
             for set in &config.sets {
                 let input = [1, set.side as i64, set.side as i64];
-                for setting in set.settings(&config.betas) {
+                let families = [set.families(), set.parts()].concat();
+                let places = families
+                    .into_iter()
+                    .flat_map(|family| config.betas.iter().map(move |&beta| (family, beta)));
+                for (family, beta) in places {
+                    let setting = Setting { family, beta };
                     let model = set.model(input, config.profile, setting);
                     let problems = model.violations();
                     assert!(problems.is_empty(), "{}: {problems:?}", setting.label());

@@ -37,10 +37,26 @@ pub(crate) enum Models {
     Seatbelt,
     /// β-TCVAEs and the Seatbelt-VAEs that the sources compare them with.
     Main,
+    /// One of each kind beside what it becomes without one of its parts.
+    Parts,
 }
 
-/// Depth of the Seatbelt-VAEs in the sources' main comparison.
-const MAIN_DEPTH: usize = 4;
+impl Models {
+    fn families(self, set: &GridSet) -> Vec<Family> {
+        if self == Self::Parts {
+            return set.parts();
+        }
+        let mut families = set.families();
+        families.retain(|&family| match (self, family) {
+            (Self::All, _) => true,
+            (Self::Tcvae | Self::Main, Family::Tcvae(_)) => true,
+            (Self::Seatbelt, Family::Seatbelt(_)) => true,
+            (Self::Main, Family::Seatbelt(depth)) => Some(depth) == set.main_depth(),
+            _ => false,
+        });
+        families
+    }
+}
 
 /// One data set with its measured models.
 pub(crate) struct Set {
@@ -88,19 +104,11 @@ impl Study {
         let measures: Vec<Measure> = measures.into_iter().collect();
         let mut jobs = Vec::new();
         for (position, set) in sets.iter().enumerate() {
-            let main = set.main_depth();
+            let families = request.models.families(&set.config);
             for &seed in &seeds {
-                for setting in set.config.settings(&config.betas) {
-                    let wanted = match (request.models, setting.family) {
-                        (Models::All, _)
-                        | (Models::Tcvae | Models::Main, Family::Tcvae(_))
-                        | (Models::Seatbelt, Family::Seatbelt(_)) => true,
-                        (Models::Main, Family::Seatbelt(depth)) => Some(depth) == main,
-                        _ => false,
-                    };
-                    if wanted {
-                        jobs.push((position, seed, setting));
-                    }
+                for &family in &families {
+                    let setting = |&beta| (position, seed, Setting { family, beta });
+                    jobs.extend(config.betas.iter().map(setting));
                 }
             }
         }
@@ -197,19 +205,12 @@ impl Set {
         block_id(figure, &[&[self.config.name.as_str()], parts].concat())
     }
 
-    /// Depth that stands for the sources' four layers; none without Seatbelt-VAEs.
-    pub(crate) fn main_depth(&self) -> Option<usize> {
-        let depths = &self.config.depths;
-        let main = depths.iter().find(|&&d| d == MAIN_DEPTH);
-        main.or(depths.iter().max()).copied()
-    }
-
     /// The group of the main depth.
     ///
     /// # Errors
     /// The set has no Seatbelt-VAE.
     pub(crate) fn main(&self) -> Result<Group> {
-        let depth = self.main_depth();
+        let depth = self.config.main_depth();
         let depth = depth.with_context(|| format!("{} has no Seatbelt-VAE", self.config.name))?;
         Ok(Group::Layers(depth))
     }
