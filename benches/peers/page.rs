@@ -77,7 +77,8 @@ pub(crate) fn part(part: &Part) -> String {
     let mut text = format!("## {}\n\n{}\n\n", part.name, part.what);
     text.push_str("| what | peer | ours | theirs | ratio | goal |\n|---|---|---|---|---|---|\n");
     for ratio in &part.ratios {
-        let goal = match (ratio.target, ratio.reached()) {
+        let target = ratio.target.map(|target| (target * 100.0).round() / 100.0);
+        let goal = match (target, ratio.reached()) {
             (Some(target), Some(true)) => format!("{target}, reached"),
             (Some(target), _) => format!("{target}, missed"),
             (None, _) => "none".to_owned(),

@@ -39,7 +39,7 @@ pub struct Attack {
     #[serde(default = "tiny")]
     pub start_spread: f64,
     /// Network rows of one pass, counting every noise draw of a row; bounds memory.
-    #[serde(default = "thousand")]
+    #[serde(default = "most_rows_per_pass")]
     pub max_rows_per_pass: usize,
 }
 
@@ -51,7 +51,7 @@ fn tiny() -> f64 {
     1e-8
 }
 
-fn thousand() -> usize {
+fn most_rows_per_pass() -> usize {
     1024
 }
 
@@ -98,7 +98,7 @@ impl Attack {
             restarts: 1,
             score_samples: 0,
             start_spread: tiny(),
-            max_rows_per_pass: thousand(),
+            max_rows_per_pass: most_rows_per_pass(),
         }
     }
 

@@ -83,6 +83,9 @@ pub struct Provenance {
     pub tier: String,
     /// Data sets, in the order of use.
     pub datasets: Vec<DatasetUse>,
+    /// Revisions at which the results were computed, where some were read from earlier runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub computed_at: Vec<String>,
 }
 
 /// What the caller knows and this crate cannot find out.
@@ -129,6 +132,7 @@ impl Provenance {
             seeds,
             tier,
             datasets: Vec::new(),
+            computed_at: Vec::new(),
         }
     }
 

@@ -101,9 +101,15 @@ pub fn margin_bounds(
         &keys,
         &noise,
     )?;
-    let jacobian = model.mean_jacobian(x);
-    // Only the d_z × d_z Gram matrix is needed, and in f64.
-    let jacobian = jacobian.to_kind(Kind::Double);
+    // In f64 where the layers are known, since certificates rest on it; only the d_z × d_z Gram
+    // matrix is needed.
+    let jacobian = match model.network_paths() {
+        Some(paths) => {
+            let x = x.flatten(1, -1).to_kind(Kind::Double);
+            paths.mean.jacobian(&x)
+        }
+        None => model.mean_jacobian(x).to_kind(Kind::Double),
+    };
     let gram = to_f64_vec(&jacobian.bmm(&jacobian.transpose(1, 2)));
     let posterior = vaegis_tensor::no_grad(|| model.posterior(x, LatentPath::Mean, Mode::Eval));
     let sigma = to_f64_vec(&posterior.layers[0].scale());

@@ -6,7 +6,7 @@
 
 use crate::EvalError;
 use vaegis_nn::Activation;
-use vaegis_nn::lipschitz::{NetworkPath, PathActivation};
+use vaegis_nn::lipschitz::{NetworkPath, PathActivation, group_order};
 use vaegis_tensor::convert::to_f64_vec;
 use vaegis_tensor::{Kind, Tensor, no_grad};
 
@@ -98,7 +98,7 @@ pub fn patterns(path: &NetworkPath, x: &Tensor) -> Result<Tensor, EvalError> {
             h = h.linear(&layer.weight, Some(&layer.bias));
             rows.push(match path.activation {
                 PathActivation::Elementwise(_) => h.gt(0.0).to_kind(Kind::Int64),
-                PathActivation::GroupSort(group) => order(&h, group),
+                PathActivation::GroupSort(group) => group_order(&h, group),
             });
             h = path.activation.forward(&h);
         }
@@ -120,14 +120,6 @@ fn check(activation: PathActivation) -> Result<(), EvalError> {
     }
 }
 
-/// Positions in descending order within every group, as indices into the layer.
-fn order(a: &Tensor, group: i64) -> Tensor {
-    let (batch, units) = a.size2().expect("invariant: rows of units");
-    let (_, within) = a.unflatten(-1, [units / group, group]).sort(-1, true);
-    let offset = Tensor::arange_start_step(0, units, group, (Kind::Int64, a.device()));
-    (within + offset.reshape([1, -1, 1])).reshape([batch, units])
-}
-
 fn part_cells(path: &NetworkPath, x: &Tensor, coordinates: &Tensor, q: &Tensor) -> Vec<Cell> {
     let batch = x.size()[0];
     let hidden = path.layers.len() - 1;
@@ -145,7 +137,7 @@ fn part_cells(path: &NetworkPath, x: &Tensor, coordinates: &Tensor, q: &Tensor) 
                 (a.shallow_clone(), gradients.shallow_clone(), next)
             }
             PathActivation::GroupSort(group) => {
-                let order = order(&a, group);
+                let order = group_order(&a, group);
                 let units = a.size()[1];
                 let sorted = a.gather(1, &order, false);
                 let full = gradients.expand([batch, units, gradients.size()[2]], false);

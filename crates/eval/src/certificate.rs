@@ -22,7 +22,8 @@ use vaegis_theory::lipschitz::{
 use vaegis_theory::margin::{AcceptanceProbability, cell_certificate, lipschitz_certificate};
 
 /// Share by which every computed radius is shortened, for the rounding of f64
-/// sums over layers and of the f32 Jacobian.
+/// sums over layers and of quantiles. Weights and inputs are taken as the exact
+/// numbers that they are; σ(x) and the draws are those of the network as it runs.
 const ROUNDING: f64 = 1e-6;
 
 /// The argument behind a radius.

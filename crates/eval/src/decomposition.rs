@@ -1,7 +1,9 @@
 //! Mutual information, total correlation and dimension-wise KL of the top layer over a data set.
 //!
-//! The aggregate posterior is enumerated, so no minibatch offset is left to remove; only the
-//! expectation over z is sampled.
+//! For one layer the aggregate posterior is enumerated, so no minibatch offset is left to remove;
+//! only the expectation over z is sampled. With layers below, the aggregate of the top layer is an
+//! infinite mixture, of which one chain per input is drawn, the sample's own among them: mutual
+//! information then comes out at most log N, so it is biased down, and the other two parts up.
 
 use serde::{Deserialize, Serialize};
 use vaegis_dist::total_correlation::FullData;

@@ -1,5 +1,5 @@
 //! The empirical r-robustness margin: bisection over the attack's radius, all
-//! images and restarts of a round in one batch.
+//! images of a round in one batch.
 
 use crate::EvalError;
 use crate::direction::random_directions;
@@ -146,7 +146,8 @@ pub struct InputMargin {
     pub p0: Proportion,
     /// Lowest share of draws within r over the restarts tried at the smallest
     /// radius at which the input failed, with its Clopper-Pearson interval.
-    /// Where the first restart breaks a radius, no other is tried.
+    /// Where the first restart's share is below m by more than its interval, no
+    /// other is tried.
     pub failing: Option<FailingShare>,
     /// What the margin is worth: [`Evidence::Empirical`]. Results stored without this field say the
     /// same.
@@ -176,8 +177,8 @@ pub struct FailingShare {
 /// there when every restart of the attack, judged on fresh draws, leaves more
 /// than the share m within r. One restart that does not settles the input, so the
 /// first restart of all inputs runs as one batch, and the others, as a second
-/// batch, only where the first left the input standing: the verdicts are those
-/// of running all, at about two thirds of the cost.
+/// batch, only where the first does not refute the radius beyond the error of its
+/// draws: the verdicts are those of running all, at about two thirds of the cost.
 ///
 /// # Formula
 /// ```text
@@ -235,9 +236,14 @@ pub fn margins(
         let tests = search.radii_to_test();
         let nodes = [noise, &noise.index(round)];
         let mut lowest = lowest_shares(model, x, &tests, options, 0..1, nodes)?;
-        let standing: Vec<usize> = (0..tests.len())
-            .filter(|&i| lowest[i].value() > options.m)
-            .collect();
+        // A share that is below m by chance alone does not settle an input: the lowest share is
+        // what later refutes a bound.
+        let mut standing = Vec::new();
+        for (i, share) in lowest.iter().enumerate() {
+            if share.interval(options.alpha)?.upper >= options.m {
+                standing.push(i);
+            }
+        }
         if options.restarts > 1 && !standing.is_empty() {
             let others: Vec<RadiusTest> = standing.iter().map(|&i| tests[i]).collect();
             let restarts = 1..options.restarts;
@@ -316,7 +322,9 @@ pub fn shares_at(
 }
 
 impl FailingShare {
-    /// Whether the share is below `m` by more than its interval.
+    /// Whether the share is below `m` by more than its interval. The interval is that of one
+    /// restart's draws: where the share is the lowest of several, the error is up to so many times
+    /// α/2, for which callers divide α.
     pub fn refutes(&self, m: f64) -> bool {
         self.interval.upper < m
     }

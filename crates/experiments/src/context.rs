@@ -1,7 +1,10 @@
 //! What a run may use: tier, seeds, device, folders, workers.
 
 use crate::Tier;
+use crate::lineage::Lineage;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
 use vaegis_core::SeedTree;
 use vaegis_core::provenance::{Provenance, RunFacts};
 use vaegis_tensor::Device;
@@ -36,6 +39,8 @@ pub struct RunCtx {
     pub quiet: bool,
     /// Command line, for the report.
     pub command: String,
+    /// Revisions of the results that the run shows.
+    pub lineage: Arc<Lineage>,
 }
 
 impl RunCtx {
@@ -54,6 +59,12 @@ impl RunCtx {
     /// Where and with what this run is made; the data sets are the caller's to add.
     pub fn provenance(&self, seeds: &[u64]) -> Provenance {
         provenance(self.device, self.threads, seeds, self.tier.name())
+    }
+
+    /// Adds to a provenance what is known at the end of a run that began at `start`.
+    pub fn finish(&self, provenance: &mut Provenance, start: Instant) {
+        provenance.computed_at = self.lineage.met();
+        provenance.finish(start);
     }
 }
 

@@ -11,6 +11,7 @@ pub mod commands;
 pub mod context;
 pub mod entropy;
 pub mod images;
+pub mod lineage;
 pub mod model_cache;
 mod page;
 pub mod pictures;

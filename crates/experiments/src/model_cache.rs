@@ -39,6 +39,9 @@ pub struct Trained {
     /// Seconds of training in the process that finished it; those of processes that were killed
     /// before are not in it.
     pub seconds: f64,
+    /// Revision of the process that finished it; absent in entries of earlier versions.
+    #[serde(default)]
+    pub revision: Option<String>,
 }
 
 /// A trained model with its place in the cache.
@@ -132,7 +135,9 @@ pub fn trained(
         vaegis_train::load_parameters(&folder, &store)
             .with_context(|| format!("the cached model in {}", folder.display()))?;
         progress.skip(units, label);
-        read_json(&marker)?
+        let trained: Trained = read_json(&marker)?;
+        ctx.lineage.read(trained.revision.as_deref());
+        trained
     } else {
         write_json(&folder.join("recipe.json"), recipe)?;
         let watcher = Watcher {
@@ -156,6 +161,7 @@ pub fn trained(
             epoch_loss: report.epoch_loss,
             steps: report.steps,
             seconds: report.seconds,
+            revision: Some(ctx.lineage.made()),
         };
         write_json(&marker, &trained)?;
         trained
@@ -173,6 +179,7 @@ pub fn trained(
 mod tests {
     use super::*;
     use crate::Tier;
+    use crate::lineage::Lineage;
     use vaegis_data::{OpenOptions, Split};
     use vaegis_tensor::{Device, device::DeviceSpec};
     use vaegis_zoo::{NetworkConfig, VaeConfig};
@@ -191,6 +198,12 @@ mod tests {
             threads: 1,
             quiet: true,
             command: String::new(),
+            lineage: Arc::new(Lineage::of(&crate::context::provenance(
+                Device::Cpu,
+                1,
+                &[],
+                "smoke",
+            ))),
         }
     }
 

@@ -87,13 +87,14 @@ pub fn find(id: &str) -> Result<&'static dyn Experiment> {
 /// The table of `vaegis list`.
 pub fn list_text() -> String {
     let mut text = String::new();
+    let width = EXPERIMENTS.iter().map(|e| e.id().len()).max().unwrap_or(0);
     for e in EXPERIMENTS {
-        text += &format!("{:<12} {}\n", e.id(), e.title());
-        text += &format!("{:<12} sources: {}\n", "", e.sources());
-        text += &format!("{:<12} data: {}\n", "", e.datasets());
+        text += &format!("{:<width$} {}\n", e.id(), e.title());
+        text += &format!("{:<width$} sources: {}\n", "", e.sources());
+        text += &format!("{:<width$} data: {}\n", "", e.datasets());
         for tier in [Tier::Smoke, Tier::Desk, Tier::Paper] {
             text += &format!(
-                "{:<12} --tier {:<6} {}\n",
+                "{:<width$} --tier {:<6} {}\n",
                 "",
                 tier.name(),
                 e.duration(tier)

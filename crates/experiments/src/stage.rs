@@ -1,6 +1,7 @@
 //! Results of finished stages on disk, so that a killed run goes on after the
 //! last one.
 
+use crate::lineage::Lineage;
 use anyhow::Result;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::path::Path;
@@ -10,15 +11,20 @@ use vaegis_core::codec::{read_json, write_json};
 struct Stored<T> {
     /// Hash of everything that the value depends on.
     key: String,
+    /// Where it was computed; absent in files of earlier versions.
+    #[serde(default)]
+    revision: Option<String>,
     value: T,
 }
 
 /// The value stored at `path` for `key`, or the value of `compute`, which is
-/// stored then. A file for another key, or a damaged one, is replaced.
+/// stored then. A file for another key, or a damaged one, is replaced. The run's lineage learns
+/// which revision the value is of.
 ///
 /// # Errors
 /// As `compute`; disk errors.
 pub fn stage<T: Serialize + DeserializeOwned>(
+    lineage: &Lineage,
     path: &Path,
     key: &impl Serialize,
     compute: impl FnOnce() -> Result<T>,
@@ -26,7 +32,10 @@ pub fn stage<T: Serialize + DeserializeOwned>(
     let key = vaegis_core::hash::content_hash(key)?;
     if path.exists() {
         match read_json::<Stored<T>>(path) {
-            Ok(stored) if stored.key == key => return Ok((stored.value, Reused(true))),
+            Ok(stored) if stored.key == key => {
+                lineage.read(stored.revision.as_deref());
+                return Ok((stored.value, Reused(true)));
+            }
             Ok(_) => tracing::debug!(path = %path.display(), "stored for other settings"),
             Err(error) => {
                 tracing::warn!(%error, "a stored stage is unreadable and is computed again")
@@ -36,6 +45,7 @@ pub fn stage<T: Serialize + DeserializeOwned>(
     let stored = Stored {
         key,
         value: compute()?,
+        revision: Some(lineage.made()),
     };
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
@@ -52,12 +62,41 @@ pub struct Reused(pub bool);
 mod tests {
     use super::*;
     use crate::tour::{DamagePoint, Quality};
+    use vaegis_tensor::Device;
+
+    fn lineage(revision: &str) -> Lineage {
+        let mut here = crate::context::provenance(Device::Cpu, 1, &[], "smoke");
+        revision.clone_into(&mut here.git_revision);
+        here.git_dirty = Some(false);
+        Lineage::of(&here)
+    }
+
+    /// A later run shows results of an earlier one under the earlier one's revision.
+    #[test]
+    fn a_stored_value_keeps_its_revision() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let run = |revision: &str, name: &str| {
+            let at = lineage(revision);
+            for name in ["kept", name] {
+                stage(&at, &folder.path().join(name), &1, || Ok(2)).expect("works");
+            }
+            at.met()
+        };
+        assert_eq!(run("first", "kept"), ["first"]);
+        assert_eq!(run("second", "new"), ["first", "second"]);
+        // As earlier versions wrote it.
+        let key = vaegis_core::hash::content_hash(&1).expect("a hash");
+        let text = format!(r#"{{"key": "{key}", "value": 2}}"#);
+        std::fs::write(folder.path().join("kept"), text).expect("written");
+        assert_eq!(run("third", "new"), ["not recorded", "second"]);
+    }
 
     #[test]
     fn a_stage_is_computed_once_per_key() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a/value.json");
-        let run = |key: u32, value: u32| stage(&path, &key, || Ok(value)).expect("works");
+        let at = lineage("first");
+        let run = |key: u32, value: u32| stage(&at, &path, &key, || Ok(value)).expect("works");
         assert_eq!(run(1, 10), (10, Reused(false)));
         assert_eq!(run(1, 11), (10, Reused(true)));
         assert_eq!(run(2, 12), (12, Reused(false)));
@@ -102,7 +141,8 @@ mod tests {
             degradation: vec![degradation],
         };
         let value = (quality, damage);
-        let run = || stage(&path, &1, || Ok(value.clone())).expect("works");
+        let at = lineage("first");
+        let run = || stage(&at, &path, &1, || Ok(value.clone())).expect("works");
         let (_, Reused(first)) = run();
         let (back, Reused(second)) = run();
         assert!(!first && second);

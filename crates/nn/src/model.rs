@@ -122,7 +122,7 @@ pub trait LatentModel {
     /// x: `[B, C, H, W]` → `[B, d_1, C·H·W]`
     fn mean_jacobian(&self, x: &Tensor) -> Tensor {
         let paths = self.network_paths();
-        let by_layers = paths.and_then(|paths| paths.mean.jacobian(&x.flatten(1, -1)));
+        let by_layers = paths.map(|paths| paths.mean.jacobian(&x.flatten(1, -1)));
         by_layers.unwrap_or_else(|| {
             let mean = |x: &Tensor| {
                 let mut posterior = self.posterior(x, LatentPath::Mean, Mode::Eval);

@@ -1,6 +1,7 @@
 //! Layers against their definitions, and Jacobians against products of layers.
 
 use vaegis_core::seed::SeedTree;
+use vaegis_nn::lipschitz::{AffineMap, PathActivation};
 use vaegis_nn::{
     Activation, BatchNorm, Conv, ConvSpec, ConvTranspose, Filters, Linear, Mlp, MlpSpec, Mode,
     NetworkPath, WeightInit, Window,
@@ -95,14 +96,30 @@ fn jacobians_by_layers_are_those_by_backward_passes() {
         // More rows than one block, and a last block that is not full.
         let x = normal("rows", &[150, 7]);
         let path = NetworkPath::of_linear(net.layers(), activation, 1.0);
-        let found = path.jacobian(&x).expect("element-wise");
+        let found = path.jacobian(&x);
         let expected = per_example_jacobian(|x| net.forward(x), &x);
         assert_close(&found, &expected, ROUNDING);
-        let single = path
-            .jacobian(&x.to_kind(Kind::Float))
-            .expect("element-wise");
+        let single = path.jacobian(&x.to_kind(Kind::Float));
         assert_eq!(single.kind(), Kind::Float);
         assert_close(&single.to_kind(Kind::Double), &expected, SINGLE_ROUNDING);
+    }
+}
+
+#[test]
+fn jacobians_through_sorted_groups_are_those_by_backward_passes() {
+    for group in [2, 4] {
+        let layer = |name: &str, out: i64, into: i64| AffineMap {
+            weight: normal(&format!("{name} weight"), &[out, into]),
+            bias: normal(&format!("{name} bias"), &[out]),
+        };
+        let path = NetworkPath {
+            layers: vec![layer("a", 8, 7), layer("b", 12, 8), layer("c", 3, 12)],
+            activation: PathActivation::GroupSort(group),
+            output_lipschitz: 1.0,
+        };
+        let x = normal("rows", &[150, 7]);
+        let expected = per_example_jacobian(|x| path.forward(x), &x);
+        assert_close(&path.jacobian(&x), &expected, ROUNDING);
     }
 }
 

@@ -41,12 +41,25 @@ pub fn summary_markdown(report: &Report) -> String {
     }
     for key in ["started_at", "git_revision", "device", "host.cpu"] {
         if let Some((_, value)) = provenance.iter().find(|(name, _)| name == key) {
+            let changes = match manifest.provenance.get("git_dirty") {
+                Some(serde_json::Value::Bool(true)) if key == "git_revision" => " with changes",
+                _ => "",
+            };
             facts.push(format!(
-                "{} {}",
+                "{} {}{changes}",
                 escape_markdown(key),
                 escape_markdown(value)
             ));
         }
+    }
+    let computed = manifest.provenance.get("computed_at");
+    let computed = computed.and_then(|list| list.as_array());
+    let revisions: Vec<&str> = (computed.into_iter().flatten())
+        .filter_map(|revision| revision.as_str())
+        .collect();
+    if !revisions.is_empty() {
+        let revisions = escape_markdown(&revisions.join(", "));
+        facts.push(format!("results computed at {revisions}"));
     }
     let _ = writeln!(out, "{}.\n", facts.join("; "));
     for paragraph in &report.summary {

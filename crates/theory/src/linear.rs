@@ -45,6 +45,10 @@ pub fn margin_1d(slope: f64, sigma: f64, r: f64, m: f64) -> Result<f64> {
     }
     // The half-space that contains the ball has its margin here, an upper bound.
     let end = (r - sigma * probit(m)) / slope;
+    // Where r is many σ the two differ by less than rounding.
+    if excess(end) >= 0.0 {
+        return Ok(end);
+    }
     ridders(OP, (0.0, end), MARGIN_TOLERANCE, |t| Ok(excess(t)))
 }
 

@@ -339,6 +339,10 @@ pub fn isotropic_margin(
     }
     // Along the shift alone the noise is normal: beyond this point not even that stays inside.
     let end = reach - probit(m);
+    // In one dimension and far out the two differ by less than rounding.
+    if excess(end) >= 0.0 {
+        return Ok(end * scale / constants.mean);
+    }
     let shift = ridders(OP, (0.0, end), ROOT_TOLERANCE, |shift| Ok(excess(shift)))?;
     Ok(shift * scale / constants.mean)
 }

@@ -74,7 +74,7 @@ impl HalfSpace {
     ///
     /// # Formula
     /// ```text
-    /// normalᵢ = δᵢ/σᵢ²,   offset = Φ⁻¹(p₀) ‖δ/σ‖
+    /// normalᵢ = δᵢ/σᵢ²,   offset = Φ⁻¹(p₀) ‖δ/σ‖;  for δ = 0 any half-space of mass p₀
     /// ```
     ///
     /// # Errors
@@ -83,6 +83,15 @@ impl HalfSpace {
         let distance = whitened_distance(sigma, shift)?;
         if !(0.0..=1.0).contains(&p0) {
             return Err(invalid("HalfSpace::worst", "p0", "in [0, 1]", p0));
+        }
+        if distance == 0.0 {
+            // Nothing moves, so every set of that mass is a worst one.
+            let mut normal = vec![0.0; sigma.len()];
+            if let (Some(first), Some(s)) = (normal.first_mut(), sigma.first()) {
+                *first = s.recip();
+            }
+            let offset = probit(p0);
+            return Ok(Self { normal, offset });
         }
         let normal = shift.iter().zip(sigma).map(|(d, s)| d / (s * s)).collect();
         Ok(Self {

@@ -90,8 +90,8 @@ impl Estimator {
     /// minibatch weighted: MI + log N,  TC + (d−1) log N,  DW − d log N
     /// others: none
     /// ```
-    /// For batches smaller than the data set the offset is only a lower bound on the gap of the
-    /// total correlation; report [`Estimator::Full`] instead where the data set is at hand.
+    /// For batches smaller than the data set the gap of the total correlation may be larger or
+    /// smaller; report [`Estimator::Full`] instead where the data set is at hand.
     pub fn offsets(self, dataset_size: f64, num_coordinates: i64) -> Offsets {
         let log_size = match self {
             Self::MinibatchWeighted => dataset_size.ln(),

@@ -26,7 +26,7 @@ pub(super) const UNITS: f64 = 60.0;
 const TRAIN_UNITS: f64 = 20.0;
 
 /// Raised when the numbers of a stage change without a setting that shows it.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Names of the first-order bounds among the claims.
 pub(super) const FROBENIUS: &str = "B_F";
@@ -123,7 +123,7 @@ impl Bench<'_> {
         let data = (checksum, &self.positions, set.attacked_images);
         let options = self.options();
         let key = (FORMAT, &cached.key, data, &options, seed);
-        let (record, reused) = stage(&work.join("certificates.json"), &key, || {
+        let (record, reused) = stage(&ctx.lineage, &work.join("certificates.json"), &key, || {
             let x = self.images.test_images(&self.positions, ctx)?;
             let seed = ctx.seed_tree("certificates", seed);
             let noise = Noise::portable(seed.child(&set.name).child(name));

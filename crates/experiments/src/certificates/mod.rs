@@ -83,7 +83,7 @@ impl Experiment for Certificates {
         let examples = counterexamples::all()?;
         let claims = judge::claims(&config, &results, &examples)?;
         let sections = tables::sections(&benches, &results, &examples)?;
-        provenance.finish(start);
+        ctx.finish(&mut provenance, start);
         let manifest = RunManifest::new(self.id(), ctx.tier.name())
             .with_command(&ctx.command)
             .with_seeds(&seeds)

@@ -1,11 +1,13 @@
 //! `vaegis run`: experiments by id.
 
 use super::machine::set_num_threads;
+use crate::lineage::Lineage;
 use crate::{RunCtx, Tier, registry};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use vaegis_report::Verdict;
 use vaegis_tensor::device::DeviceSpec;
 
@@ -100,7 +102,9 @@ pub fn run(args: &RunArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
         let out = args.out.join(name);
         std::fs::create_dir_all(&out)
             .with_context(|| format!("creating the result folder {}", out.display()))?;
+        let here = crate::context::provenance(device, args.threads, &[], args.tier.name());
         let ctx = RunCtx {
+            lineage: Arc::new(Lineage::of(&here)),
             tier: args.tier,
             seed: args.seed,
             num_seeds: args.seeds,

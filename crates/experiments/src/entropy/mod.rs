@@ -93,7 +93,7 @@ impl Experiment for EntropyFigure {
         let learnt = learnt::measure(num_learnt, &seeds)?;
         section.push(learnt::table(&learnt)?);
         claims.extend(verdicts::judge(&learnt)?);
-        provenance.finish(start);
+        ctx.finish(&mut provenance, start);
         let manifest = RunManifest::new(self.id(), ctx.tier.name())
             .with_command(&ctx.command)
             .with_seeds(&seeds)

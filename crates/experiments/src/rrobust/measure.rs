@@ -27,7 +27,7 @@ use vaegis_tensor::{Noise, Tensor};
 use vaegis_theory::stats;
 
 /// Raised when the numbers of a stage change without a setting that shows it.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Units of progress of one training: about seconds at desk tier.
 pub(super) const TRAIN_UNITS: f64 = 40.0;
 
@@ -267,6 +267,10 @@ impl Bench<'_> {
                         self.set.other_r.iter().map(at).collect::<Result<_>>()?;
                 }
                 Measure::AtBounds => {
+                    anyhow::ensure!(
+                        network.bounds.len() as i64 == x.size()[0],
+                        "invariant: the bounds are measured before they are attacked"
+                    );
                     let ball = (self.set.r, config.margins.cap);
                     let (hunt, bounds) = (&config.hunt, &network.bounds);
                     let searches = [Variant::MeanOnly, Variant::Both].map(|v| hunt.attacks(v));
@@ -446,8 +450,8 @@ impl Run<'_> {
             .join(&key[..16]);
         let path = folder.join(format!("{name}-{}.json", &hash[..12]));
         let what = format!("{label}: {name}");
-        let (value, Reused(reused)) =
-            stage(&path, &key_of_stage, compute).with_context(|| what.clone())?;
+        let (value, Reused(reused)) = stage(&bench.ctx.lineage, &path, &key_of_stage, compute)
+            .with_context(|| what.clone())?;
         if reused {
             bench.progress.skip(self.measure.units(), &what);
         } else {

@@ -156,7 +156,7 @@ fn report(ctx: &RunCtx, id: &str, title: &str, figures: &[Spec]) -> Result<Repor
         .iter()
         .flat_map(|s| s.images.provenance())
         .collect();
-    provenance.finish(start);
+    ctx.finish(&mut provenance, start);
     let manifest = RunManifest::new(id, ctx.tier.name())
         .with_command(&ctx.command)
         .with_seeds(&study.seeds)

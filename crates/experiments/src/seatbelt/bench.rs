@@ -271,7 +271,7 @@ impl Bench<'_> {
             .folder(cached)
             .join(format!("{name}-{}.json", &hash(&key)?[..12]));
         let what = format!("{}, seed {seed}: {name}", self.images.train.spec().name);
-        let made = stage(&path, &key, || compute(&*cached.model));
+        let made = stage(&self.ctx.lineage, &path, &key, || compute(&*cached.model));
         let (value, Reused(reused)) = made.with_context(|| what.clone())?;
         if reused {
             self.progress.skip(units, &what);

@@ -135,7 +135,7 @@ fn report(ctx: &RunCtx, id: &str, title: &str, figures: &[Spec]) -> Result<Repor
         sections.push(page.section);
     }
     provenance.datasets = all.datasets;
-    provenance.finish(start);
+    ctx.finish(&mut provenance, start);
     let manifest = RunManifest::new(id, ctx.tier.name())
         .with_command(&ctx.command)
         .with_seeds(&seeds)

@@ -36,7 +36,7 @@ const CHUNK_ROWS: usize = 100;
 
 /// Raised when the numbers of a stage change without a setting that shows it,
 /// so that results of an older program are not mixed with new ones.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// Likelihoods and latent statistics of one model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -197,7 +197,7 @@ pub(super) fn run(
         config.iwae_samples,
         config.iwae_images,
     );
-    let (quality, reused) = stage(&work.join("quality.json"), &key, || {
+    let (quality, reused) = stage(&ctx.lineage, &work.join("quality.json"), &key, || {
         let x = data.set.all_test_images(ctx)?;
         let part = x.narrow(0, 0, (config.iwae_images as i64).min(x.size()[0]));
         let iwae = iwae(model, &part, config.iwae_samples, &noise("iwae"));
@@ -240,14 +240,14 @@ pub(super) fn run(
     let x = data.set.test_images(&data.images, ctx)?;
     let damage_attacks = damage_attacks(config);
     let key = (&base, &data.images, &config.radii, &damage_attacks);
-    let (damage, reused) = stage(&work.join("damage.json"), &key, || {
+    let (damage, reused) = stage(&ctx.lineage, &work.join("damage.json"), &key, || {
         both_damage_curves(model, &x, config, &damage_attacks, &noise("damage"))
     })?;
     count(DAMAGE_UNITS, reused, "maximum damage");
 
     let bound_options = family_wise(config).0;
     let key = (&base, &data.images, &bound_options);
-    let (bounds, _) = stage(&work.join("bounds.json"), &key, || {
+    let (bounds, _) = stage(&ctx.lineage, &work.join("bounds.json"), &key, || {
         Ok(margin_bounds(model, &x, &bound_options, &noise("bounds"))?)
     })?;
     let key = (
@@ -256,7 +256,7 @@ pub(super) fn run(
         &config.margins,
         config.margins.attack(),
     );
-    let (margins, reused) = stage(&work.join("margins.json"), &key, || {
+    let (margins, reused) = stage(&ctx.lineage, &work.join("margins.json"), &key, || {
         Ok(margins(
             model,
             &x,
@@ -265,22 +265,27 @@ pub(super) fn run(
             |_, _| (),
         )?)
     })?;
-    let (at_bound, _) = stage(&work.join("at-bound.json"), &(&key, &bound_options), || {
-        // Bounds beyond the cap (or infinite ones) are tested at the cap.
-        let radius = |b: &InputBounds| b.confident.frobenius.min(config.margins.cap);
-        let radii: Vec<f64> = bounds.iter().map(radius).collect();
-        let test = |variant, label: &str| {
-            let options = MarginOptions {
-                variant,
-                ..family_wise(config).1
+    let (at_bound, _) = stage(
+        &ctx.lineage,
+        &work.join("at-bound.json"),
+        &(&key, &bound_options),
+        || {
+            // Bounds beyond the cap (or infinite ones) are tested at the cap.
+            let radius = |b: &InputBounds| b.confident.frobenius.min(config.margins.cap);
+            let radii: Vec<f64> = bounds.iter().map(radius).collect();
+            let test = |variant, label: &str| {
+                let options = MarginOptions {
+                    variant,
+                    ..family_wise(config).1
+                };
+                shares_at(model, &x, &radii, &options, &noise(label))
             };
-            shares_at(model, &x, &radii, &options, &noise(label))
-        };
-        Ok(AtBound {
-            mean_only: test(Variant::MeanOnly, "at-bound-mean")?,
-            both: test(Variant::Both, "at-bound-both")?,
-        })
-    })?;
+            Ok(AtBound {
+                mean_only: test(Variant::MeanOnly, "at-bound-mean")?,
+                both: test(Variant::Both, "at-bound-both")?,
+            })
+        },
+    )?;
     count(MARGIN_UNITS, reused, "margins");
     Ok(ModelResult {
         beta,

@@ -69,7 +69,7 @@ impl Experiment for Tour {
 
         let judged = claims::judge(ctx, &config, &data, &results)?;
         let pictures = pictures::make(ctx, &config, &data, &results)?;
-        provenance.finish(start);
+        ctx.finish(&mut provenance, start);
         let manifest = RunManifest::new("tour", ctx.tier.name())
             .with_command(&ctx.command)
             .with_seeds(&seeds)

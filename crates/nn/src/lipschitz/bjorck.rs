@@ -14,7 +14,8 @@ pub const ORTHONORMAL_TOLERANCE: f64 = 1e-5;
 const CONVERGED: f64 = 1e-13;
 
 /// Matrix-vector products with which the largest singular value is estimated
-/// while training: an underestimate by less than √3 is harmless.
+/// while training: an underestimate by less than a factor of 1.45 is harmless for
+/// every order (√3 for the first).
 const POWER_STEPS: usize = 6;
 
 /// What the matrix is divided by before the first step. A positive factor does
@@ -23,7 +24,7 @@ const POWER_STEPS: usize = 6;
 #[serde(rename_all = "kebab-case")]
 pub enum BjorckScaling {
     /// Nothing: converges to the wrong place or not at all where a singular
-    /// value is above √3.
+    /// value is above √3 (order 1), √(7/3) (order 2) or about 1.49 (order 4).
     None,
     /// √(rows · columns), safe while no entry exceeds 1, but the first steps are
     /// then spent on growing tiny singular values by 3/2 each.

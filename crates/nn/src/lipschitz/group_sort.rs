@@ -1,7 +1,7 @@
 //! GroupSort: an activation that only permutes, so it neither grows nor shrinks
 //! any gradient.
 
-use vaegis_tensor::Tensor;
+use vaegis_tensor::{Kind, Tensor};
 
 /// Sorts every group of `group` neighbours in descending order; with groups of 2
 /// this is MaxMin.
@@ -32,4 +32,19 @@ pub fn group_sort(x: &Tensor, group: i64) -> Tensor {
         groups.sort(-1, true).0
     };
     sorted.flatten(-2, -1)
+}
+
+/// Where [`group_sort`] takes its numbers from: positions in descending order within every group,
+/// as indices into the layer.
+///
+/// # Shapes
+/// a: `[B, units]` → the same, of kind Int64
+///
+/// # Panics
+/// If `a` has another number of axes, or the groups do not divide the units.
+pub fn group_order(a: &Tensor, group: i64) -> Tensor {
+    let (batch, units) = a.size2().expect("invariant: rows of units");
+    let (_, within) = a.unflatten(-1, [units / group, group]).sort(-1, true);
+    let offset = Tensor::arange_start_step(0, units, group, (Kind::Int64, a.device()));
+    (within + offset.reshape([1, -1, 1])).reshape([batch, units])
 }

@@ -15,7 +15,7 @@ mod verify;
 
 pub use ball::project_log_scale;
 pub use bjorck::{Bjorck, BjorckScaling, ORTHONORMAL_TOLERANCE};
-pub use group_sort::group_sort;
+pub use group_sort::{group_order, group_sort};
 pub use layer::BjorckLinear;
 pub use mlp::{LipschitzMlp, LipschitzMlpSpec};
 pub use path::{

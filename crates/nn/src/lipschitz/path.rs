@@ -1,7 +1,7 @@
 //! Networks as certificates see them: explicit affine maps in f64, the
 //! activation between them, and what follows the last one.
 
-use super::group_sort;
+use super::{group_order, group_sort};
 use crate::{Activation, LikelihoodKind};
 use vaegis_tensor::convert::to_f64_vec;
 use vaegis_tensor::{Kind, Tensor, no_grad};
@@ -114,8 +114,8 @@ impl NetworkPath {
 
     /// The Jacobian of the last map's answer for every row, by products of the
     /// layers from the output down: all rows and all outputs in the same matrix
-    /// product, which is faster than one backward pass per output. None where the
-    /// activation is not element-wise.
+    /// product, which is faster than one backward pass per output. Sorting has a
+    /// permutation P(x) in the place of the slopes.
     ///
     /// # Formula
     /// ```text
@@ -124,24 +124,24 @@ impl NetworkPath {
     ///
     /// # Shapes
     /// x: `[B, in]` → `[B, out, in]`, of the kind of x
-    pub fn jacobian(&self, x: &Tensor) -> Option<Tensor> {
-        let PathActivation::Elementwise(activation) = self.activation else {
-            return None;
-        };
+    pub fn jacobian(&self, x: &Tensor) -> Tensor {
         let (batch, kind, device) = (x.size()[0], x.kind(), x.device());
         let of = |t: &Tensor| t.to_kind(kind).to_device(device);
         let weights: Vec<Tensor> = self.layers.iter().map(|l| of(&l.weight)).collect();
         let Some((last, lower)) = weights.split_last() else {
             let eye = Tensor::eye(x.size()[1], (kind, device));
-            return Some(eye.unsqueeze(0).repeat([batch, 1, 1]));
+            return eye.unsqueeze(0).repeat([batch, 1, 1]);
         };
-        // f′ of every hidden unit: one pass up.
-        let mut slopes = Vec::with_capacity(lower.len());
+        // f′ of every hidden unit, or its place in the order: one pass up.
+        let mut derivatives = Vec::with_capacity(lower.len());
         let mut h = x.detach();
         for (weight, layer) in lower.iter().zip(&self.layers) {
             let a = h.linear(weight, Some(&of(&layer.bias)));
-            slopes.push(activation.derivative(&a));
-            h = no_grad(|| activation.forward(&a));
+            derivatives.push(match self.activation {
+                PathActivation::Elementwise(activation) => activation.derivative(&a),
+                PathActivation::GroupSort(group) => group_order(&a, group),
+            });
+            h = no_grad(|| self.activation.forward(&a));
         }
         let (num_out, num_in) = (last.size()[0], x.size()[1]);
         let jacobian = Tensor::empty([batch, num_out, num_in], (kind, device));
@@ -150,14 +150,26 @@ impl NetworkPath {
             for start in (0..batch).step_by(JACOBIAN_BLOCK as usize) {
                 let len = JACOBIAN_BLOCK.min(batch - start);
                 let mut block = last.unsqueeze(0); // [1, out, hidden]
-                for (weight, slope) in lower.iter().zip(&slopes).rev() {
-                    let slope = slope.narrow(0, start, len).unsqueeze(1);
-                    block = (block * slope).matmul(weight); // [len, out, below]
+                for (weight, derivative) in lower.iter().zip(&derivatives).rev() {
+                    let derivative = derivative.narrow(0, start, len).unsqueeze(1);
+                    block = match self.activation {
+                        PathActivation::Elementwise(_) => block * derivative,
+                        PathActivation::GroupSort(_) => {
+                            let shape = [len, num_out, weight.size()[0]];
+                            let unsorted = Tensor::empty(shape, (kind, device));
+                            unsorted.scatter(
+                                2,
+                                &derivative.expand(shape, false),
+                                &block.expand(shape, false),
+                            )
+                        }
+                    };
+                    block = block.matmul(weight); // [len, out, below]
                 }
                 jacobian.narrow(0, start, len).copy_(&block);
             }
         });
-        Some(jacobian)
+        jacobian
     }
 }
 

@@ -272,7 +272,9 @@ pub fn floor_rvq(num_codes: usize, delta: f64, distance: f64) -> Result<f64> {
     Ok(min_entropy(num_codes, gap_rvq(delta, distance)?)?.entropy)
 }
 
-/// Exact floor for unit-variance codes on (or in) a sphere, seen from distance R of its center.
+/// Exact floor for unit-variance codes on a sphere, seen from distance R of its center; for codes
+/// within it too where R ≥ ρ. Nearer to the center a code at the output itself has the gap
+/// (R+ρ)²/2 over one opposite, which is larger.
 ///
 /// # Formula
 /// ```text
@@ -287,10 +289,11 @@ pub fn floor_sphere(num_codes: usize, radius: f64, distance: f64) -> Result<f64>
     Ok(min_entropy(num_codes, 2.0 * radius * distance)?.entropy)
 }
 
-/// Distance d* beyond which rVQ has more entropy than a softmax whose largest logit is d and whose
-/// others are `c`; `None` for δ ≥ 1, where there is no such distance.
+/// Distance d* beyond which, among d ≥ max(0, c), rVQ has more entropy than a softmax whose
+/// largest logit is d and whose others are `c`; `None` for δ ≥ 1, where there is no such distance.
 ///
-/// Exact, because h_K decreases: no expansion is needed.
+/// Exact, because h_K decreases for gaps from 0 on: no expansion is needed. Below c the softmax
+/// has its one logit at the bottom, and the comparison is another.
 ///
 /// # Formula
 /// ```text

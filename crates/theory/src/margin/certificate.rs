@@ -101,6 +101,8 @@ pub fn second_order_certificate(
     let denominator = slope + (slope * slope + 2.0 * hessian_bound * reach).sqrt();
     let value = if reach == 0.0 {
         0.0
+    } else if reach.is_infinite() {
+        f64::INFINITY
     } else {
         2.0 * reach / denominator
     };

@@ -377,3 +377,54 @@ fn sound_certificates_are_not_violated_on_lipschitz_networks() {
         );
     }
 }
+
+/// In one dimension the ball and the half-space that contains it differ by less than rounding as
+/// soon as the reach is some standard deviations: the margin is then the half-space's.
+#[test]
+fn margins_in_one_dimension_reach_far() {
+    use statrs::distribution::{ContinuousCDF, Normal};
+    use vaegis_theory::linear::margin_1d;
+    let constants = LipschitzConstants {
+        decoder: 1.0,
+        mean: 1.0,
+        sigma: 0.0,
+    };
+    let normal = Normal::standard();
+    for step in 0..400 {
+        let reach = 5.0 + 0.5 * f64::from(step);
+        for m in [0.1, 0.5, 0.9] {
+            let half_space = reach - normal.inverse_cdf(m);
+            let variant = NoiseVariant::MeanOnly;
+            let isotropic = isotropic_margin(&constants, 1.0, 1, variant, reach, m).expect("valid");
+            let line = margin_1d(1.0, 1.0, reach, m).expect("valid");
+            // Φ(−2·5) is below rounding; a root is known up to rounding over the density at m.
+            assert!(
+                (isotropic - half_space).abs() < 1e-9,
+                "{reach} {m}: {isotropic}"
+            );
+            assert!((line - half_space).abs() < 1e-9, "{reach} {m}: {line}");
+        }
+    }
+}
+
+/// Without a shift every half-space of mass p₀ keeps it.
+#[test]
+fn a_half_space_for_no_shift_has_its_mass() {
+    let (sigma, rest) = ([0.5, 2.0], [0.0, 0.0]);
+    let set = HalfSpace::worst(0.7, &sigma, &rest).expect("valid");
+    let mass = set.mass(&sigma, &rest).expect("valid");
+    assert!((mass - 0.7).abs() < 1e-12, "{mass}");
+}
+
+/// An input that is robust with certainty at rest has no finite second-order radius.
+#[test]
+fn certainty_has_an_infinite_second_order_radius() {
+    use vaegis_theory::margin::{EncoderGeometry, second_order_certificate};
+    let jacobian = ndarray::array![[1.0, 0.5]];
+    let geometry = EncoderGeometry::diagonal(&[0.3], jacobian.view()).expect("valid");
+    let certain = AcceptanceProbability::exact(1.0).expect("valid");
+    for hessian in [0.0, 2.0] {
+        let radius = second_order_certificate(&geometry, hessian, &certain, 0.5).expect("valid");
+        assert_eq!(radius.value, f64::INFINITY);
+    }
+}

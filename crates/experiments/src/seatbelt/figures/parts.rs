@@ -4,6 +4,7 @@
 
 use super::quality::{elbo, quality_table};
 use crate::RunCtx;
+use crate::claims::smallest;
 use crate::page::Page;
 use crate::seatbelt::grid::plots::{BAND, against_beta, attack_table, of_models};
 use crate::seatbelt::grid::statistics::{FREE_LAMBDA, Values, attacked};
@@ -137,8 +138,10 @@ fn judge(set: &Set, families: &[Family], id: &str, page: &mut Page) -> Result<()
             "not in the sources, which do not report free bits; found in figure 5.7",
         ),
         &set.per_seed(|seed| {
-            let used = betas.iter().map(|&b| top(seatbelt, b, seed));
-            IDLE * allowance - used.fold(f64::NEG_INFINITY, f64::max)
+            let spare = betas
+                .iter()
+                .map(|&b| IDLE * allowance - top(seatbelt, b, seed));
+            smallest(spare)
         }),
         0.0,
         "1.25 times the free bits of the top layer minus its largest divergence, in nats",
@@ -189,8 +192,7 @@ fn judge(set: &Set, families: &[Family], id: &str, page: &mut Page) -> Result<()
                     Some(n.quality.as_ref()?.elbo.layers[1..].iter().sum())
                 })
             };
-            let more = betas.iter().map(|&b| upper(seatbelt, b) - upper(chain, b));
-            more.fold(f64::INFINITY, f64::min)
+            smallest(betas.iter().map(|&b| upper(seatbelt, b) - upper(chain, b)))
         }),
         0.0,
         "smallest difference of the divergence above the bottom layer, in nats",
@@ -224,7 +226,7 @@ fn judge(set: &Set, families: &[Family], id: &str, page: &mut Page) -> Result<()
             let falls = |family| {
                 total_correlation(family, first, seed) - total_correlation(family, last, seed)
             };
-            falls(factor).min(falls(tcvae))
+            smallest([factor, tcvae].map(falls))
         }),
         0.0,
         "smaller fall of the total correlation over β, in nats",

@@ -332,11 +332,16 @@ impl Bench<'_> {
         let (records, distortions) = sweep
             .run_resumable(model, &rows, &noise, &folder, report)
             .with_context(|| what.clone())?;
-        let (random, _) = stage(&folder.join("random.json"), &(FORMAT, &id), || {
-            let attacked = (&records[..], &distortions);
-            let described = describe_random(model, &sweep, &rows, attacked, &noise);
-            Ok(described.iter().map(|r| r.nll_target).collect())
-        })?;
+        let (random, _) = stage(
+            &self.ctx.lineage,
+            &folder.join("random.json"),
+            &(FORMAT, &id),
+            || {
+                let attacked = (&records[..], &distortions);
+                let described = describe_random(model, &sweep, &rows, attacked, &noise);
+                Ok(described.iter().map(|r| r.nll_target).collect())
+            },
+        )?;
         Ok(Attacked { records, random })
     }
 
@@ -355,7 +360,8 @@ impl Bench<'_> {
         let hash = vaegis_core::hash::content_hash(&key)?;
         let path = place.folder.join(format!("{name}-{}.json", &hash[..12]));
         let what = format!("{}: {name}", place.label);
-        let (value, Reused(reused)) = stage(&path, &key, make).with_context(|| what.clone())?;
+        let (value, Reused(reused)) =
+            stage(&self.ctx.lineage, &path, &key, make).with_context(|| what.clone())?;
         if reused {
             self.progress.skip(measure.units(), &what);
         } else {
