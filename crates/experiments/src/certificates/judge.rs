@@ -166,7 +166,8 @@ pub(super) fn claims(
     let layers = never(
         Claim::new(
             "layers-are-orthonormal",
-            "Frozen layers are orthonormal, so the constants are the configured ones",
+            "The frozen layers of μ and of the decoder are orthonormal, so the constants are the \
+             configured ones (σ's too, or the run would have ended with an error)",
             "r-robustness section 7.4, item 6",
             "all singular values within 1e-5 of the gain, in f64",
         ),
