@@ -106,6 +106,11 @@ pub fn patterns(path: &NetworkPath, x: &Tensor) -> Result<Tensor, EvalError> {
     })
 }
 
+/// Whether the network has linear regions that [`cells`] can find.
+pub fn is_piecewise_linear(path: &NetworkPath) -> bool {
+    check(path.activation).is_ok()
+}
+
 fn check(activation: PathActivation) -> Result<(), EvalError> {
     match activation {
         PathActivation::GroupSort(_)

@@ -7,7 +7,7 @@
 
 use crate::EvalError;
 use crate::bounds::{BoundOptions, InputBounds, margin_bounds};
-use crate::cell::cells;
+use crate::cell::{cells, is_piecewise_linear};
 use serde::{Deserialize, Serialize};
 use vaegis_attacks::Variant;
 use vaegis_nn::lipschitz::{NetworkPaths, ScalePath};
@@ -131,6 +131,18 @@ pub struct InputCertificates {
     pub certificates: Vec<Certificate>,
 }
 
+impl InputCertificates {
+    /// The certificate for attacks on the mean (V1), which every model has.
+    ///
+    /// # Panics
+    /// If it was taken out of the list.
+    pub fn mean_only(&self) -> &Certificate {
+        let mut all = self.certificates.iter();
+        all.find(|c| c.variant == Variant::MeanOnly)
+            .expect("invariant: V1 is always certified")
+    }
+}
+
 /// The constants of a fully connected model, by singular values in f64.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelConstants {
@@ -230,7 +242,10 @@ fn certify_with(
     let constants = ModelConstants::of(&paths);
     let bounds = margin_bounds(model, x, options, noise)?;
     // A smooth encoder has no linear regions; the other terms still hold.
-    let cells = cells(&paths.mean, x).ok();
+    let cells = match is_piecewise_linear(&paths.mean) {
+        true => Some(cells(&paths.mean, x)?),
+        false => None,
+    };
     let sigma = no_grad(|| {
         let posterior = model.posterior(x, LatentPath::Mean, Mode::Eval);
         posterior.layers[0].scale()

@@ -234,7 +234,10 @@ pub fn margins(
     progress(0, search.max_rounds());
     while !search.is_finished() {
         let tests = search.radii_to_test();
-        let nodes = [noise, &noise.index(round)];
+        let nodes = Nodes {
+            search: noise,
+            round: &noise.index(round),
+        };
         let mut lowest = lowest_shares(model, x, &tests, options, 0..1, nodes)?;
         // A share that is below m by chance alone does not settle an input: the lowest share is
         // what later refutes a bound.
@@ -310,7 +313,11 @@ pub fn shares_at(
         .map(|(row, &radius)| RadiusTest { row, radius })
         .collect();
     let restarts = 0..options.restarts;
-    let shares = lowest_shares(model, x, &tests, options, restarts, [noise, noise])?;
+    let nodes = Nodes {
+        search: noise,
+        round: noise,
+    };
+    let shares = lowest_shares(model, x, &tests, options, restarts, nodes)?;
     let each = shares.into_iter().zip(radii).map(|(share, &radius)| {
         Ok(FailingShare {
             radius,
@@ -330,8 +337,16 @@ impl FailingShare {
     }
 }
 
-/// Lowest share of draws within r over a range of restarts, for each test, in the
-/// round of a search that draws from the second node. What a restart finds does
+/// Where the randomness of one round of a search comes from.
+#[derive(Clone, Copy)]
+struct Nodes<'a> {
+    /// The same in every round: directions that stay.
+    search: &'a Noise,
+    /// New in every round: starts and draws.
+    round: &'a Noise,
+}
+
+/// Lowest share of draws within r over a range of restarts, for each test. What a restart finds does
 /// not depend on which others run beside it.
 fn lowest_shares(
     model: &dyn LatentModel,
@@ -339,7 +354,7 @@ fn lowest_shares(
     tests: &[RadiusTest],
     options: &MarginOptions,
     restarts: Range<usize>,
-    [root, noise]: [&Noise; 2],
+    nodes: Nodes<'_>,
 ) -> Result<Vec<Proportion>, EvalError> {
     let index: Vec<i64> = tests.iter().map(|test| test.row as i64).collect();
     let part = x.index_select(0, &Tensor::from_slice(&index).to_device(x.device()));
@@ -362,15 +377,20 @@ fn lowest_shares(
     };
     let attacked = match options.direction {
         MarginDirection::Attack => {
-            let outcome = options
-                .attack()
-                .run(model, &attack_rows, &noise.child("attack"))?;
+            let outcome =
+                options
+                    .attack()
+                    .run(model, &attack_rows, &nodes.round.child("attack"))?;
             outcome.attacked(&attack_rows.x)
         }
-        MarginDirection::Random => {
-            along(random_directions(&attack_rows, &noise.child("direction")))
-        }
-        MarginDirection::Fixed => along(random_directions(&attack_rows, &root.child("direction"))),
+        MarginDirection::Random => along(random_directions(
+            &attack_rows,
+            &nodes.round.child("direction"),
+        )),
+        MarginDirection::Fixed => along(random_directions(
+            &attack_rows,
+            &nodes.search.child("direction"),
+        )),
     };
     let distances = distances(
         model,
@@ -379,7 +399,7 @@ fn lowest_shares(
         options.variant,
         options.num_samples,
         &attack_rows.keys,
-        &noise.child("judge"),
+        &nodes.round.child("judge"),
     )?;
     let shares: Vec<Proportion> = distances
         .iter()
@@ -448,7 +468,10 @@ mod tests {
         let mut search = MarginSearch::new(&[true; 12], &search_options).expect("valid");
         let mut round = 0;
         while !search.is_finished() {
-            let nodes = [&noise, &noise.index(round)];
+            let nodes = Nodes {
+                search: &noise,
+                round: &noise.index(round),
+            };
             let tests = search.radii_to_test();
             let lowest = lowest_shares(&model, &x, &tests, &options, 0..4, nodes).expect("runs");
             let verdicts: Vec<bool> = lowest.iter().map(|s| s.value() > options.m).collect();

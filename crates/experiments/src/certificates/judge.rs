@@ -97,7 +97,7 @@ pub(super) fn claims(
         .flat_map(|r| r.record.inputs.iter().zip(&r.record.margins));
     let (mut above, mut estimated) = (0, 0);
     for (input, margin) in margins {
-        let radius = input.certificates[0].best.radius;
+        let radius = input.mean_only().best.radius;
         let failing = margin.failing.as_ref();
         estimated += 1;
         above += usize::from(failing.is_some_and(|f| f.radius <= radius && f.refutes(m)));

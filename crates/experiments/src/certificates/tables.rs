@@ -142,10 +142,10 @@ fn beside_margins(records: &[&ModelRecord], position: usize) -> Result<[Cell; 4]
     let margins: Vec<f64> = pairs().map(|(_, m)| m.margin.value).collect();
     let ratios: Vec<f64> = pairs()
         .filter(|(_, m)| m.margin.value > 0.0)
-        .map(|(i, m)| i.certificates[0].best.radius / m.margin.value)
+        .map(|(i, m)| i.mean_only().best.radius / m.margin.value)
         .collect();
     let above = pairs()
-        .filter(|(i, m)| i.certificates[0].best.radius > m.margin.upper)
+        .filter(|(i, m)| i.mean_only().best.radius > m.margin.upper)
         .count();
     Ok([
         median(&bounds)?.into(),
@@ -253,7 +253,7 @@ fn certified_share(bench: &Bench<'_>, results: &[ModelResult]) -> Result<Figure>
         .into_iter()
         .map(|(name, records)| {
             let inputs = records.iter().flat_map(|r| &r.inputs);
-            let mut radii: Vec<f64> = inputs.map(|i| i.certificates[0].best.radius).collect();
+            let mut radii: Vec<f64> = inputs.map(|i| i.mean_only().best.radius).collect();
             radii.sort_by(f64::total_cmp);
             let n = radii.len() as f64;
             let share = (0..radii.len()).map(|k| 1.0 - k as f64 / n).collect();
