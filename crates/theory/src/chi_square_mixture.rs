@@ -304,7 +304,8 @@ impl QuadraticForm {
         for halving in 1..=LINE_HALVINGS {
             let step = LINE_STEP * width * 0.5_f64.powi(halving as i32);
             let fine = self.line_sum(x, s, step)?;
-            let rounding = f64::EPSILON * s.abs() * x;
+            // Of the exponent s x and of the phase, which matters over a few widths.
+            let rounding = f64::EPSILON * (s.abs() + width) * x;
             let error = (fine.0 - coarse.0).abs() + fine.1 + rounding;
             if error <= LINE_TOLERANCE {
                 let value = if side > 0.0 { fine.0 } else { 1.0 + fine.0 };
@@ -321,30 +322,46 @@ impl QuadraticForm {
     /// Sum of the rule with this step on the line re = s, and its truncation error; none where
     /// the integrand does not become negligible within the nodes.
     fn line_sum(&self, x: f64, s: f64, step: f64) -> Option<(f64, f64)> {
+        let integrand = |y: f64| {
+            let (log_re, log_im) = self.log_laplace(s, y);
+            let magnitude = (s * x + log_re).exp() / (s * s + y * y).sqrt();
+            (magnitude, y * x + log_im - y.atan2(s))
+        };
+        let power_law = self.power_law(s);
         let mut sum = 0.0;
         for k in 0..LINE_NODES {
             let y = k as f64 * step;
-            let (log_re, log_im) = self.log_laplace(s, y);
-            let magnitude = (s * x + log_re).exp() / (s * s + y * y).sqrt();
-            let phase = y * x + log_im - y.atan2(s);
+            let (magnitude, phase) = integrand(y);
             let weight = if k == 0 { 0.5 } else { 1.0 };
             sum += weight * magnitude * phase.cos();
-            if magnitude * y > LINE_TOLERANCE {
+            // Every factor of the magnitude falls with y, so up to where the power law begins
+            // the magnitude is at most this one, and from there on the law bounds the integral.
+            let start = power_law.max(y);
+            if magnitude * start > LINE_TOLERANCE {
                 continue;
             }
-            // Every factor of the magnitude falls with y. Where y > 3|s|, 1/|s + iy| falls at
-            // least like y^−0.9; where 2λy > 3(1 + 2λs), that weight's like y^−0.45.
-            let falling = self.terms.iter().filter(|t| {
-                let a = 1.0 + 2.0 * t.lambda * s;
-                2.0 * t.lambda * y > 3.0 * a
-            });
-            let power = 0.9 + 0.45 * falling.count() as f64;
-            let rest = magnitude * y / (PI * (power - 1.0));
-            if y > 3.0 * s.abs() && power > 1.0 && rest <= 0.1 * LINE_TOLERANCE {
+            let tail = integrand(start).0 * start / self.excess_power(s, start);
+            let rest = (magnitude * (start - y) + tail) / PI;
+            if rest <= 0.1 * LINE_TOLERANCE {
                 return Some((sum * step / PI, rest));
             }
         }
         None
+    }
+
+    /// The y from which on the magnitude on the line re = s falls faster than 1/y.
+    ///
+    /// Where y > 3|s|, 1/|s + iy| falls at least like y^−0.9; where 2λy > 3(1 + 2λs), the factor
+    /// |1 + 2λ(s + iy)|^−½ of that weight at least like y^−0.45. One weight is enough.
+    fn power_law(&self, s: f64) -> f64 {
+        let starts = self.terms.iter().map(|t| 1.5 * (1.0 / t.lambda + 2.0 * s));
+        starts.fold(f64::INFINITY, f64::min).max(3.0 * s.abs())
+    }
+
+    /// By how much the power of that fall exceeds 1 at a y beyond [`Self::power_law`].
+    fn excess_power(&self, s: f64, y: f64) -> f64 {
+        let falling = |t: &&Term| y >= 1.5 * (1.0 / t.lambda + 2.0 * s);
+        0.45 * self.terms.iter().filter(falling).count() as f64 - 0.1
     }
 
     /// log L(s) at s = re + i im, on the branch that is real on the positive axis.
@@ -378,30 +395,39 @@ impl QuadraticForm {
         }
         let panels = ((cutoff / panel).ceil() as usize).clamp(16, MAX_PANELS);
         let rule = gauss_legendre(PANEL_NODES);
-        let coarse = self.integrate(x, cutoff, panels, &rule);
-        let fine = self.integrate(x, cutoff, 2 * panels, &rule);
+        let (coarse, _) = self.integrate(x, cutoff, panels, &rule);
+        let (fine, mass) = self.integrate(x, cutoff, 2 * panels, &rule);
         let value = (0.5 - fine / PI).clamp(0.0, 1.0);
+        // θ(u) is a difference of numbers of at most ½ max(x, drift) u, each rounded.
+        let rounding = f64::EPSILON * drift.max(x) * mass;
         Probability {
             value,
-            error: (fine - coarse).abs() / PI + self.truncation(cutoff),
+            error: ((fine - coarse).abs() + rounding) / PI + self.truncation(cutoff),
         }
     }
 
-    fn integrate(&self, x: f64, cutoff: f64, panels: usize, rule: &[(f64, f64)]) -> f64 {
+    /// The integrals of sin θ(u) / (u ρ(u)) and of 1 / ρ(u), which is what an error of θ in
+    /// proportion to u is multiplied by.
+    fn integrate(&self, x: f64, cutoff: f64, panels: usize, rule: &[(f64, f64)]) -> (f64, f64) {
         let half = 0.5 * cutoff / panels as f64;
-        (0..panels)
-            .map(|i| {
-                let middle = (2 * i + 1) as f64 * half;
-                let sum: f64 = rule
-                    .iter()
-                    .map(|&(z, w)| w * self.integrand(x, middle + half * z))
-                    .sum();
-                half * sum
-            })
-            .sum()
+        let (mut integral, mut mass) = (0.0, 0.0);
+        for i in 0..panels {
+            let middle = (2 * i + 1) as f64 * half;
+            let (mut sum, mut weights) = (0.0, 0.0);
+            for &(z, w) in rule {
+                let u = middle + half * z;
+                let (theta, inverse_rho) = self.phase(x, u);
+                sum += w * theta.sin() / u * inverse_rho;
+                weights += w * inverse_rho;
+            }
+            integral += half * sum;
+            mass += half * weights;
+        }
+        (integral, mass)
     }
 
-    fn integrand(&self, x: f64, u: f64) -> f64 {
+    /// θ(u) and 1 / ρ(u).
+    fn phase(&self, x: f64, u: f64) -> (f64, f64) {
         let (mut theta, mut log_rho) = (-0.5 * x * u, 0.0);
         for t in &self.terms {
             let lu = t.lambda * u;
@@ -409,7 +435,7 @@ impl QuadraticForm {
             theta += 0.5 * (lu.atan() + t.noncentrality * lu / (1.0 + square));
             log_rho += 0.25 * square.ln_1p() + 0.5 * t.noncentrality * square / (1.0 + square);
         }
-        theta.sin() / u * (-log_rho).exp()
+        (theta, (-log_rho).exp())
     }
 
     /// Bound on the part of the integral beyond U: ρ grows at least like Π √(λᵢu) over the

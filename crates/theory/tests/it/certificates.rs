@@ -1,8 +1,11 @@
 //! Sound radii: the latent lemma, Lipschitz margins, and a case that the mean-only bound does not cover.
 
-use crate::common::{norm, normal_matrix, normals, random_layers, relu_network, uniforms, unit};
-use ndarray::{Array1, Array2};
+use crate::common::{
+    distances_from, norm, normal_matrix, normals, random_layers, relu_network, uniforms, unit,
+};
+use ndarray::{Array1, Array2, s};
 use rayon::prelude::*;
+use std::ops::Range;
 use vaegis_core::seed::SeedTree;
 use vaegis_theory::lipschitz::{
     LipschitzConstants, LipschitzMargins, NoiseScale, NoiseVariant, chi_square_tail_bound,
@@ -71,15 +74,14 @@ fn latent_lemma_holds_for_non_convex_decoders() {
             let node = seed.index(i);
             let decoder = random_layers(&node.child("decoder"), &[4, 24, 6]);
             let sigma = uniforms(&node.child("sigma"), 4, 0.2, 1.2);
-            let noise = normal_matrix(&node.child("noise"), NUM_DRAWS, 4);
             let center = relu_network(&decoder, &[0.0; 4]);
-            let distance = |shift: &[f64], row: usize| {
-                let z: Vec<f64> = (0..4)
-                    .map(|k| shift[k] + sigma[k] * noise[[row, k]])
-                    .collect();
-                norm(&(relu_network(&decoder, &z) - &center))
+            let scaled =
+                normal_matrix(&node.child("noise"), NUM_DRAWS, 4) * &Array1::from(sigma.clone());
+            let distances = |shift: &[f64]| {
+                let z = &scaled + &Array1::from(shift.to_vec());
+                distances_from(&center, &decoder, &z)
             };
-            let mut still: Vec<f64> = (0..NUM_DRAWS).map(|row| distance(&[0.0; 4], row)).collect();
+            let mut still = distances(&[0.0; 4]);
             still.sort_unstable_by(f64::total_cmp);
             let p0 = 0.6 + 0.006 * i as f64;
             let r = still[(p0 * NUM_DRAWS as f64) as usize];
@@ -88,9 +90,7 @@ fn latent_lemma_holds_for_non_convex_decoders() {
                     let shift = normals(&node.child("shift").index(j), 4);
                     let size = uniforms(&node.child("size").index(j), 1, 0.1, 1.0)[0];
                     let shift: Vec<f64> = shift.iter().map(|s| size * s).collect();
-                    let inside = (0..NUM_DRAWS)
-                        .filter(|&row| distance(&shift, row) <= r)
-                        .count();
+                    let inside = distances(&shift).iter().filter(|d| **d <= r).count();
                     let moved = whitened_distance(&sigma, &shift).expect("valid");
                     let floor = shifted_mass(p0, moved).expect("valid").0;
                     inside as f64 / NUM_DRAWS as f64 - floor
@@ -325,11 +325,10 @@ fn sound_certificates_are_not_violated_on_lipschitz_networks() {
             assert!(sharpest[0] >= margins.mean_only && sharpest[1] >= margins.best_two_sample());
             // The decoder-free certificate, on a decoder without any constraint.
             let center = relu_network(&free, &mean.to_vec());
-            let free_distance =
-                |z: Array1<f64>| norm(&(relu_network(&free, &z.to_vec()) - &center));
-            let mut still: Vec<f64> = (0..NUM_DRAWS)
-                .map(|k| free_distance(&mean + &noise.row(k)))
-                .collect();
+            let free_distances = |mean: &Array1<f64>, draws: Range<usize>| {
+                distances_from(&center, &free, &(mean + &noise.slice(s![draws, ..])))
+            };
+            let mut still = free_distances(&mean, 0..NUM_DRAWS);
             still.sort_unstable_by(f64::total_cmp);
             let r_free = still[NUM_DRAWS * 95 / 100];
             let inside = still.iter().filter(|d| **d <= r_free).count() as u64;
@@ -360,9 +359,8 @@ fn sound_certificates_are_not_violated_on_lipschitz_networks() {
                 worst[0] = worst[0].min(share(hunt(sharpest[0]).mean_only));
                 worst[1] = worst[1].min(share(hunt(sharpest[1]).two_sample));
                 let shifted = moved(s1.value);
-                let kept = (0..NUM_DRAWS)
-                    .filter(|&k| free_distance(&shifted + &noise.row(NUM_DRAWS + k)) <= r_free)
-                    .count();
+                let found = free_distances(&shifted, NUM_DRAWS..2 * NUM_DRAWS);
+                let kept = found.iter().filter(|d| **d <= r_free).count();
                 worst[2] = worst[2].min(share(kept));
             }
             worst

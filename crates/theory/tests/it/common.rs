@@ -1,6 +1,6 @@
 //! Random matrices and networks for the tests, keyed by a seed so that a failure can be repeated.
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Axis};
 use rand::RngExt;
 use rand_distr::StandardNormal;
 use vaegis_core::seed::SeedTree;
@@ -36,16 +36,33 @@ pub(crate) fn random_layers(seed: &SeedTree, widths: &[usize]) -> Vec<AffineLaye
         .collect()
 }
 
-/// Value of a ReLU network.
-pub(crate) fn relu_network(layers: &[AffineLayer], x: &[f64]) -> Array1<f64> {
-    let mut value = Array1::from(x.to_vec());
-    for (i, layer) in layers.iter().enumerate() {
-        value = layer.weight.dot(&value) + &layer.bias;
-        if i + 1 < layers.len() {
-            value.mapv_inplace(|v| v.max(0.0));
-        }
+/// Values of a ReLU network before every activation, rows being inputs; the last is its output.
+pub(crate) fn relu_values(layers: &[AffineLayer], x: &Array2<f64>) -> Vec<Array2<f64>> {
+    let mut values: Vec<Array2<f64>> = Vec::with_capacity(layers.len());
+    for layer in layers {
+        let hidden = values.last().map(|a| a.mapv(|v| v.max(0.0)));
+        values.push(hidden.as_ref().unwrap_or(x).dot(&layer.weight.t()) + &layer.bias);
     }
-    value
+    values
+}
+
+/// Output of a ReLU network at one input.
+pub(crate) fn relu_network(layers: &[AffineLayer], x: &[f64]) -> Array1<f64> {
+    let row = Array1::from(x.to_vec()).insert_axis(Axis(0));
+    let output = relu_values(layers, &row).pop().expect("has layers");
+    output.remove_axis(Axis(0))
+}
+
+/// ‖g(z) − center‖ of every row z, for a ReLU network g.
+pub(crate) fn distances_from(
+    center: &Array1<f64>,
+    layers: &[AffineLayer],
+    z: &Array2<f64>,
+) -> Vec<f64> {
+    let output = relu_values(layers, z).pop().expect("has layers");
+    let difference = output - center;
+    let rows = difference.rows().into_iter();
+    rows.map(|row| row.dot(&row).sqrt()).collect()
 }
 
 pub(crate) fn norm(v: &Array1<f64>) -> f64 {

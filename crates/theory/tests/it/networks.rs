@@ -1,6 +1,8 @@
 //! The bound on random ReLU networks, and why random directions flatter it.
 
-use crate::common::{normal_matrix, normals, random_layers, relu_network, unit};
+use crate::common::{
+    distances_from, normal_matrix, normals, random_layers, relu_network, relu_values, unit,
+};
 use ndarray::{Array1, Array2, Axis, s};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -18,16 +20,6 @@ const DRAWS_PER_STEP: usize = 4;
 /// Steps of projected gradient, and starts of it.
 const NUM_STEPS: usize = 60;
 const NUM_STARTS: u64 = 4;
-
-/// The values of a ReLU network before every activation, rows being inputs.
-fn forward(layers: &[AffineLayer], x: &Array2<f64>) -> Vec<Array2<f64>> {
-    let mut values: Vec<Array2<f64>> = Vec::with_capacity(layers.len());
-    for layer in layers {
-        let hidden = values.last().map(|a| a.mapv(|v| v.max(0.0)));
-        values.push(hidden.as_ref().unwrap_or(x).dot(&layer.weight.t()) + &layer.bias);
-    }
-    values
-}
 
 /// Pulls a cotangent of every row's output back to its input.
 fn pull_back(layers: &[AffineLayer], values: &[Array2<f64>], output: Array2<f64>) -> Array2<f64> {
@@ -59,18 +51,17 @@ struct Case {
 impl Case {
     /// Values of the encoder at x + δ and of the decoder on some draws around its answer.
     fn pass(&self, delta: &Array2<f64>, draws: Range<usize>) -> [Vec<Array2<f64>>; 2] {
-        let mean = forward(&self.encoder, &(&self.x + delta));
+        let mean = relu_values(&self.encoder, &(&self.x + delta));
         let noise = self.noise.slice(s![draws, ..]);
-        let outputs = forward(&self.decoder, &(&mean[mean.len() - 1] + &noise));
+        let outputs = relu_values(&self.decoder, &(&mean[mean.len() - 1] + &noise));
         [mean, outputs]
     }
 
     /// ‖g(μ(x+δ) + σ η) − g(μ(x))‖ on every draw.
     fn distances(&self, delta: &Array2<f64>) -> Vec<f64> {
-        let [_, outputs] = self.pass(delta, 0..NUM_DRAWS);
-        let difference = &outputs[outputs.len() - 1] - &self.center;
-        let rows = difference.rows().into_iter();
-        rows.map(|row| row.dot(&row).sqrt()).collect()
+        let mean = relu_values(&self.encoder, &(&self.x + delta));
+        let z = &mean[mean.len() - 1] + &self.noise;
+        distances_from(&self.center, &self.decoder, &z)
     }
 
     /// Gradient in δ of the mean distance on some draws.
