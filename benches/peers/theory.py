@@ -1,4 +1,4 @@
-"""Imhof's integral by SciPy's adaptive quadrature, and random codebooks in vectorised NumPy."""
+"""Imhof's integral by SciPy's adaptive quadrature, and random codebooks in vectorized NumPy."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor

@@ -1,5 +1,5 @@
 //! Distribution functions of weighted chi-squares against SciPy's quadrature, and the codebooks of
-//! figure B.5 against vectorised NumPy.
+//! figure B.5 against vectorized NumPy.
 
 use crate::Setting;
 use crate::python::{Python, numbers};

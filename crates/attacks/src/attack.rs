@@ -18,7 +18,7 @@ use vaegis_tensor::{Device, Kind, Noise, ParamStore, Tensor};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Attack {
-    /// What is minimised.
+    /// What is minimized.
     pub objective: Objective,
     /// Penalty, ball and box.
     pub constraint: Constraint,

@@ -59,7 +59,7 @@ pub struct Constraint {
 }
 
 impl Constraint {
-    /// The penalised attack of the Seatbelt paper: λ‖d‖₂ in the data's box.
+    /// The penalized attack of the Seatbelt paper: λ‖d‖₂ in the data's box.
     pub const PENALIZED: Self = Self {
         penalty: Penalty::L2,
         ball: Ball::None,

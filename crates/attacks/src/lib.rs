@@ -1,7 +1,7 @@
 //! Adversarial attacks on latent-variable models.
 //!
 //! An [`Attack`] composes four things that know nothing of each other: an
-//! [`Objective`] (what is minimised), a [`Constraint`] (how large the
+//! [`Objective`] (what is minimized), a [`Constraint`] (how large the
 //! distortion may be and in which box the input must stay), a [`Search`] (how
 //! the minimum is looked for) and its budget. The victim is any
 //! [`vaegis_nn::LatentModel`]; no model is known here.

@@ -1,4 +1,4 @@
-//! What an attack minimises, without the norm penalty, as a value that can be
+//! What an attack minimizes, without the norm penalty, as a value that can be
 //! written to a file.
 
 use crate::{AttackError, HierMode, Layers};
@@ -46,7 +46,7 @@ pub enum NoiseMode {
     Fresh,
 }
 
-/// What is minimised over the distortion d, without its penalty.
+/// What is minimized over the distortion d, without its penalty.
 ///
 /// # Formula
 /// ```text

@@ -5,7 +5,7 @@ use crate::constraint::penalties;
 use crate::prepared::Prepared;
 use crate::{AttackRows, Constraint, Penalty};
 use vaegis_nn::LatentModel;
-use vaegis_tensor::{Device, Kind, Tensor, autograd};
+use vaegis_tensor::{Device, Kind, Tensor, autograd, parts};
 
 /// Evaluates one prepared objective on any rows at any distortions.
 #[derive(Debug)]
@@ -184,8 +184,7 @@ impl<'a> Oracle<'a> {
             return pass(self, rows, d);
         }
         let (mut first, mut second) = (Vec::new(), Vec::new());
-        for start in (0..num_rows).step_by(self.rows_per_pass) {
-            let len = chunk.min(num_rows - start);
+        for (start, len) in parts(num_rows, chunk) {
             let (a, b) = pass(self, &rows.narrow(0, start, len), &d.narrow(0, start, len));
             first.push(a);
             second.push(b);

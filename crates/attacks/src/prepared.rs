@@ -6,7 +6,7 @@ use crate::oracle::rows_per_pass;
 use crate::{AttackRows, NoiseMode, Objective, Variant};
 use vaegis_dist::{DiagNormal, KlTo, W2To};
 use vaegis_nn::{LatentModel, LatentPath, Likelihood, Mode};
-use vaegis_tensor::{Kind, Noise, Tensor, no_grad};
+use vaegis_tensor::{Kind, Noise, Tensor, no_grad, parts};
 
 /// Floor under a square root, so that the gradient exists where two posteriors
 /// or reconstructions coincide.
@@ -97,7 +97,9 @@ impl<'a> Prepared<'a> {
                 Reference::Images(target().shallow_clone())
             }
             Objective::MaxDamage { variant, .. } => {
-                let clean = in_parts(rows.len(), max_rows_per_pass, |start, len| {
+                let num_rows = rows.len() as i64;
+                let passes = parts(num_rows, max_rows_per_pass as i64);
+                let clean = passes.map(|(start, len)| {
                     let part = rows.x.narrow(0, start, len);
                     let mut posterior = victim.posterior(&part, LatentPath::Mean, Mode::Eval);
                     assert_eq!(
@@ -107,7 +109,7 @@ impl<'a> Prepared<'a> {
                     );
                     posterior.layers.remove(0)
                 });
-                let clean = joined(clean.iter());
+                let clean = joined(clean.collect::<Vec<_>>().iter());
                 let z = if variant == Variant::TwoSample {
                     let other = draw_eps(victim, &objective, &noise.child("eps-clean"), &rows.keys);
                     clean.mean().unsqueeze(1) + clean.scale().unsqueeze(1) * &other[0]
@@ -115,10 +117,9 @@ impl<'a> Prepared<'a> {
                     clean.mean().unsqueeze(1)
                 };
                 let per_pass = rows_per_pass(max_rows_per_pass, z.size()[1] as usize);
-                let decoded = in_parts(rows.len(), per_pass, |start, len| {
-                    decode_samples(victim, &z.narrow(0, start, len))
-                });
-                let reconstructions = Tensor::cat(&decoded, 0);
+                let decoded = parts(num_rows, per_pass as i64)
+                    .map(|(start, len)| decode_samples(victim, &z.narrow(0, start, len)));
+                let reconstructions = Tensor::cat(&decoded.collect::<Vec<_>>(), 0);
                 Reference::Clean {
                     posterior: clean,
                     reconstructions,
@@ -338,23 +339,14 @@ fn target_chains(
     max_rows: usize,
 ) -> Vec<(usize, DiagNormal)> {
     let per_pass = rows_per_pass(max_rows, objective.num_samples());
-    let parts = in_parts(x.size()[0] as usize, per_pass, |start, len| {
+    let passes = parts(x.size()[0], per_pass as i64).map(|(start, len)| {
         let eps: Vec<Tensor> = eps.iter().map(|e| e.narrow(0, start, len)).collect();
         chains(victim, objective, &x.narrow(0, start, len), &eps)
     });
-    let counted = parts[0].iter().enumerate();
+    let passes: Vec<_> = passes.collect();
+    let counted = passes[0].iter().enumerate();
     counted
-        .map(|(i, &(layer, _))| (layer, joined(parts.iter().map(|part| &part[i].1))))
-        .collect()
-}
-
-/// `measure` of consecutive parts of at most `per_part` of the rows, by first row and length.
-fn in_parts<T>(num_rows: usize, per_part: usize, measure: impl Fn(i64, i64) -> T) -> Vec<T> {
-    let starts = (0..num_rows).step_by(per_part.max(1));
-    let part = |start: usize| (start as i64, per_part.min(num_rows - start) as i64);
-    starts
-        .map(part)
-        .map(|(start, len)| measure(start, len))
+        .map(|(i, &(layer, _))| (layer, joined(passes.iter().map(|part| &part[i].1))))
         .collect()
 }
 

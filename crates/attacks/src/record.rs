@@ -126,34 +126,6 @@ impl AttackRecord {
     }
 }
 
-/// Mean of −log p(image | z), z ~ q(z|input), over `samples` draws per row.
-///
-/// # Shapes
-/// input, image: `[N, C, H, W]` → `N` numbers
-fn nll(
-    victim: &dyn LatentModel,
-    input: &Tensor,
-    images: &[&Tensor],
-    noise: &Noise,
-    keys: &[u64],
-    samples: usize,
-) -> Vec<Vec<f64>> {
-    let repeat = |t: &Tensor| t.repeat_interleave_self_int(samples as i64, 0, None);
-    let eps: Vec<Tensor> = draw_rows(victim, noise, keys, samples)
-        .iter()
-        .map(|e| e.flatten(0, 1))
-        .collect();
-    let posterior = victim.posterior(&repeat(input), LatentPath::Noise(&eps), Mode::Eval);
-    let likelihood = victim.decode(&posterior.z, Mode::Eval);
-    let each = images.iter().map(|image| {
-        let log_prob = likelihood
-            .log_prob(&repeat(image))
-            .reshape([-1, samples as i64]);
-        to_f64_vec(&(-log_prob.mean_dim(1, false, None)))
-    });
-    each.collect()
-}
-
 /// Evaluates finished targeted attacks.
 ///
 /// `samples` noise draws estimate the likelihoods; all four share their noise,
@@ -174,100 +146,120 @@ pub fn describe(
     assert_eq!(pairs.len(), rows.len(), "describe: one pair number per row");
     let all: Vec<usize> = (0..rows.len()).collect();
     let per_pass = (attack.max_rows_per_pass / samples.max(1)).max(1);
+    let judge = Judge {
+        victim,
+        samples,
+        noise,
+    };
     all.chunks(per_pass)
-        .flat_map(|part| describe_part(victim, attack, rows, pairs, outcome, samples, noise, part))
+        .flat_map(|part| judge.records(attack, rows, pairs, outcome, part))
         .collect()
 }
 
-/// [`describe`] for the rows at the positions `part`, which are consecutive.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one caller, which passes its own arguments on"
-)]
-fn describe_part(
-    victim: &dyn LatentModel,
-    attack: &Attack,
-    rows: &AttackRows,
-    pairs: &[usize],
-    outcome: &AttackOutcome,
+/// The victim, and the draws by which its likelihoods are estimated.
+struct Judge<'a> {
+    victim: &'a dyn LatentModel,
     samples: usize,
-    noise: &Noise,
-    part: &[usize],
-) -> Vec<AttackRecord> {
-    let first = part[0];
-    let part = rows.select(part);
-    let target = part
-        .target
-        .as_ref()
-        .expect("invariant: targeted rows have targets");
-    no_grad(|| {
-        let attacked = outcome.attacked_part(&part.x, first);
-        let nll = |input: &Tensor, images: &[&Tensor]| {
-            nll(
-                victim,
-                input,
-                images,
-                &noise.child("nll"),
-                &part.keys,
-                samples,
-            )
-        };
-        let attacked_nll = nll(&attacked, &[target, &part.x]);
-        let no_attack = nll(&part.x, &[target]);
-        let perfect = nll(target, &[target]);
-        let distance = |a: &Tensor, b: &Tensor| {
-            to_f64_vec(
-                &(a - b)
-                    .square()
-                    .flatten(1, -1)
-                    .sum_dim_intlist(1, false, None)
-                    .sqrt(),
-            )
-        };
-        let reconstruction = victim.reconstruct(&attacked);
-        let clean = victim.reconstruct(&part.x);
-        let target_reconstruction = victim.reconstruct(target);
-        let reconstruction_to_target = distance(&reconstruction, target);
-        let reconstruction_to_original = distance(&reconstruction, &part.x);
-        let attacked_to_target = distance(&attacked, target);
-        let target_to_target = distance(&target_reconstruction, target);
-        let clean_to_original = distance(&clean, &part.x);
-        let clean_to_target = distance(&clean, target);
-        let input_to_target = distance(&part.x, target);
-        let record = |i: usize| AttackRecord {
-            key: part.keys[i],
-            seed: noise.seed().clone(),
-            pair: pairs[first + i],
-            lambda: part.lambda[i],
-            penalty: attack.constraint.penalty,
-            radius: part.radius[i],
-            ball: attack.constraint.ball,
-            objective: attack.objective.name().to_owned(),
-            layers: attack.objective.layers(),
-            hier_mode: attack.objective.hier_mode(),
-            direction: attack.objective.direction(),
-            search: attack.search.name().to_owned(),
-            delta: outcome.objective[first + i],
-            divergence: outcome.divergence[first + i],
-            divergence_clean: outcome.divergence_clean[first + i],
-            norm_l2: outcome.norm_l2[first + i],
-            norm_linf: outcome.norm_linf[first + i],
-            nll_target: attacked_nll[0][i],
-            nll_original: attacked_nll[1][i],
-            nll_target_no_attack: no_attack[0][i],
-            nll_target_perfect: perfect[0][i],
-            reconstruction_to_target: reconstruction_to_target[i],
-            reconstruction_to_original: reconstruction_to_original[i],
-            attacked_to_target: attacked_to_target[i],
-            target_reconstruction_to_target: target_to_target[i],
-            clean_reconstruction_to_original: clean_to_original[i],
-            clean_reconstruction_to_target: clean_to_target[i],
-            input_to_target: input_to_target[i],
-            iterations: outcome.iterations[first + i],
-            evaluations: outcome.evaluations[first + i],
-            status: outcome.status[first + i],
-            restart: outcome.restart[first + i],
-        };
-        (0..part.len()).map(record).collect()
-    })
+    noise: &'a Noise,
+}
+
+impl Judge<'_> {
+    /// Mean of −log p(image | z), z ~ q(z|input), over the draws of every row.
+    ///
+    /// # Shapes
+    /// input, image: `[N, C, H, W]` → `N` numbers
+    fn nll(&self, input: &Tensor, images: &[&Tensor], keys: &[u64]) -> Vec<Vec<f64>> {
+        let samples = self.samples as i64;
+        let repeat = |t: &Tensor| t.repeat_interleave_self_int(samples, 0, None);
+        let eps: Vec<Tensor> = draw_rows(self.victim, &self.noise.child("nll"), keys, self.samples)
+            .iter()
+            .map(|e| e.flatten(0, 1))
+            .collect();
+        let path = LatentPath::Noise(&eps);
+        let posterior = self.victim.posterior(&repeat(input), path, Mode::Eval);
+        let likelihood = self.victim.decode(&posterior.z, Mode::Eval);
+        let each = images.iter().map(|image| {
+            let log_prob = likelihood.log_prob(&repeat(image)).reshape([-1, samples]);
+            to_f64_vec(&(-log_prob.mean_dim(1, false, None)))
+        });
+        each.collect()
+    }
+
+    /// [`describe`] for the rows at the positions `part`, which are consecutive.
+    fn records(
+        &self,
+        attack: &Attack,
+        rows: &AttackRows,
+        pairs: &[usize],
+        outcome: &AttackOutcome,
+        part: &[usize],
+    ) -> Vec<AttackRecord> {
+        let first = part[0];
+        let part = rows.select(part);
+        let target = part
+            .target
+            .as_ref()
+            .expect("invariant: targeted rows have targets");
+        no_grad(|| {
+            let attacked = outcome.attacked_part(&part.x, first);
+            let nll = |input: &Tensor, images: &[&Tensor]| self.nll(input, images, &part.keys);
+            let attacked_nll = nll(&attacked, &[target, &part.x]);
+            let no_attack = nll(&part.x, &[target]);
+            let perfect = nll(target, &[target]);
+            let distance = |a: &Tensor, b: &Tensor| {
+                to_f64_vec(
+                    &(a - b)
+                        .square()
+                        .flatten(1, -1)
+                        .sum_dim_intlist(1, false, None)
+                        .sqrt(),
+                )
+            };
+            let reconstruction = self.victim.reconstruct(&attacked);
+            let clean = self.victim.reconstruct(&part.x);
+            let target_reconstruction = self.victim.reconstruct(target);
+            let reconstruction_to_target = distance(&reconstruction, target);
+            let reconstruction_to_original = distance(&reconstruction, &part.x);
+            let attacked_to_target = distance(&attacked, target);
+            let target_to_target = distance(&target_reconstruction, target);
+            let clean_to_original = distance(&clean, &part.x);
+            let clean_to_target = distance(&clean, target);
+            let input_to_target = distance(&part.x, target);
+            let record = |i: usize| AttackRecord {
+                key: part.keys[i],
+                seed: self.noise.seed().clone(),
+                pair: pairs[first + i],
+                lambda: part.lambda[i],
+                penalty: attack.constraint.penalty,
+                radius: part.radius[i],
+                ball: attack.constraint.ball,
+                objective: attack.objective.name().to_owned(),
+                layers: attack.objective.layers(),
+                hier_mode: attack.objective.hier_mode(),
+                direction: attack.objective.direction(),
+                search: attack.search.name().to_owned(),
+                delta: outcome.objective[first + i],
+                divergence: outcome.divergence[first + i],
+                divergence_clean: outcome.divergence_clean[first + i],
+                norm_l2: outcome.norm_l2[first + i],
+                norm_linf: outcome.norm_linf[first + i],
+                nll_target: attacked_nll[0][i],
+                nll_original: attacked_nll[1][i],
+                nll_target_no_attack: no_attack[0][i],
+                nll_target_perfect: perfect[0][i],
+                reconstruction_to_target: reconstruction_to_target[i],
+                reconstruction_to_original: reconstruction_to_original[i],
+                attacked_to_target: attacked_to_target[i],
+                target_reconstruction_to_target: target_to_target[i],
+                clean_reconstruction_to_original: clean_to_original[i],
+                clean_reconstruction_to_target: clean_to_target[i],
+                input_to_target: input_to_target[i],
+                iterations: outcome.iterations[first + i],
+                evaluations: outcome.evaluations[first + i],
+                status: outcome.status[first + i],
+                restart: outcome.restart[first + i],
+            };
+            (0..part.len()).map(record).collect()
+        })
+    }
 }

@@ -1,4 +1,4 @@
-//! The Bernoulli distribution, parameterised by logits.
+//! The Bernoulli distribution, parameterized by logits.
 
 use crate::{
     Cdf, DistError, Distribution, Entropy, KlTo, Mean, Mode, Variance, W2To, check, numeric,

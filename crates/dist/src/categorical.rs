@@ -1,4 +1,4 @@
-//! The categorical distribution over class numbers, parameterised by logits.
+//! The categorical distribution over class numbers, parameterized by logits.
 //! For one-hot events with a gradient see [`crate::StraightThrough`].
 
 use crate::{DistError, Distribution, Entropy, KlTo, Mode, check};

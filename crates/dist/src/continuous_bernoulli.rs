@@ -1,7 +1,7 @@
-//! The continuous Bernoulli distribution on \[0, 1\], parameterised by logits:
+//! The continuous Bernoulli distribution on \[0, 1\], parameterized by logits:
 //! the exponential family with density proportional to e^(ℓx).
 //!
-//! The normaliser, the mean and their relatives are removable singularities at
+//! The normalizer, the mean and their relatives are removable singularities at
 //! ℓ = 0 and overflow for large |ℓ|; the functions here do neither and can be
 //! differentiated twice. They take bare logits, for decoders that do not need a
 //! checked distribution.

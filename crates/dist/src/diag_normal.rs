@@ -1,4 +1,4 @@
-//! The Gaussian with diagonal covariance over vectors, parameterised by mean and
+//! The Gaussian with diagonal covariance over vectors, parameterized by mean and
 //! log scale. For scalar Gaussians see [`crate::Normal`].
 
 use crate::{

@@ -33,7 +33,7 @@ pub trait Distribution {
     fn options(&self) -> (Kind, Device);
 }
 
-/// The law of the noise that a reparameterised sample is a map of.
+/// The law of the noise that a reparameterized sample is a map of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BaseNoise {
     /// Standard normal.

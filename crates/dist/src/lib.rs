@@ -1,4 +1,4 @@
-//! Probability: distributions, reparameterisation and divergences on tensors.
+//! Probability: distributions, reparameterization and divergences on tensors.
 //!
 //! A distribution is a batch of laws over events. Randomness is an argument
 //! ([`vaegis_tensor::Noise`]), closed forms are chosen by type ([`KlTo`]), and

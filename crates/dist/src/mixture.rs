@@ -4,7 +4,7 @@ use crate::{Categorical, Cdf, DistError, Distribution, Mean, Variance, check, nu
 use vaegis_tensor::{Device, Kind, Noise, Tensor};
 
 /// Σₖ πₖ pₖ: the last batch axis of the components is the axis k that is summed over. It has no
-/// reparameterised sample.
+/// reparameterized sample.
 #[derive(Debug)]
 pub struct Mixture<D> {
     weights: Categorical,

@@ -62,7 +62,7 @@ pub fn kl_monte_carlo(
     Estimate::of(&(q.log_prob(&x) - p.log_prob(&x)))
 }
 
-/// KL(q ‖ p) from reparameterised samples of q, in nats, with the whole gradient.
+/// KL(q ‖ p) from reparameterized samples of q, in nats, with the whole gradient.
 ///
 /// # Formula
 /// ```text

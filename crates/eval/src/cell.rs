@@ -8,7 +8,7 @@ use crate::EvalError;
 use vaegis_nn::Activation;
 use vaegis_nn::lipschitz::{NetworkPath, PathActivation, group_order};
 use vaegis_tensor::convert::to_f64_vec;
-use vaegis_tensor::{Kind, Tensor, no_grad};
+use vaegis_tensor::{Kind, Tensor, no_grad, parts};
 
 /// Images whose hidden gradients are in memory at once.
 const ROWS_PER_PASS: i64 = 32;
@@ -38,7 +38,7 @@ pub struct Kink {
 /// Linear regions of every input.
 ///
 /// With a rectifier the kinks are the zeros of the pre-activations a_k; with
-/// GroupSort they are the ties between neighbours in the sorted order. Within the
+/// GroupSort they are the ties between neighbors in the sorted order. Within the
 /// region each is affine, so the quotient is the exact distance.
 ///
 /// # Formula
@@ -72,8 +72,8 @@ pub fn cells(path: &NetworkPath, x: &Tensor) -> Result<Vec<Cell>, EvalError> {
         let (q, r) = Tensor::linalg_qr(&first.transpose(0, 1), "reduced"); // [n, k], [k, h₁]
         let coordinates = r.transpose(0, 1).unsqueeze(0); // [1, h₁, k]
         let mut all = Vec::with_capacity(batch as usize);
-        for start in (0..batch).step_by(ROWS_PER_PASS as usize) {
-            let part = x.narrow(0, start, ROWS_PER_PASS.min(batch - start));
+        for (start, len) in parts(batch, ROWS_PER_PASS) {
+            let part = x.narrow(0, start, len);
             all.extend(part_cells(path, &part, &coordinates, &q));
         }
         Ok(all)

@@ -46,7 +46,7 @@ pub fn propagated(
     ])
 }
 
-/// The damage where each channel has an attack of its own, optimised for it.
+/// The damage where each channel has an attack of its own, optimized for it.
 /// Returns the joint attack's inputs too, for [`propagated`].
 ///
 /// # Shapes

@@ -29,7 +29,7 @@ pub mod robust;
 pub use error::EvalError;
 
 use vaegis_nn::LatentModel;
-use vaegis_tensor::{Noise, Tensor};
+use vaegis_tensor::{Noise, Tensor, parts};
 
 /// Standard normal noise of every layer for `num_rows` rows, like `x` in kind and device; a layer
 /// has a node of its own.
@@ -57,11 +57,9 @@ pub(crate) fn in_parts<T>(
     mut measure: impl FnMut(usize, &Tensor) -> Vec<T>,
 ) -> Vec<T> {
     let num_rows = x.size()[0];
-    let step = per_pass.max(1);
     let mut results = Vec::with_capacity(num_rows as usize);
-    for start in (0..num_rows).step_by(step) {
-        let part = x.narrow(0, start, (step as i64).min(num_rows - start));
-        results.extend(measure(start as usize, &part));
+    for (start, len) in parts(num_rows, per_pass as i64) {
+        results.extend(measure(start as usize, &x.narrow(0, start, len)));
     }
     results
 }

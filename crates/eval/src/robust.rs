@@ -6,7 +6,7 @@ use crate::error::one_layer;
 use vaegis_attacks::Variant;
 use vaegis_nn::{LatentModel, LatentPath, Mode};
 use vaegis_tensor::convert::to_f64_vec;
-use vaegis_tensor::{Device, Kind, Noise, Tensor, no_grad};
+use vaegis_tensor::{Device, Kind, Noise, Tensor, no_grad, parts};
 
 /// Decoded values of one network pass: a few of them fit into the last cache, and memory of this
 /// size is used again instead of being returned to the system and zeroed for every operation.
@@ -89,8 +89,7 @@ pub fn distances(
             let other = (variant == Variant::TwoSample)
                 .then(|| points(clean.mean(), &clean_sigma, "eta-clean"));
             let mut distances = Vec::with_capacity(keys.len() * num_samples);
-            for start in (0..z.size()[0]).step_by(rows_per_pass as usize) {
-                let len = rows_per_pass.min(z.size()[0] - start);
+            for (start, len) in parts(z.size()[0], rows_per_pass) {
                 let decode = |z: &Tensor| {
                     model
                         .decode(&[z.narrow(0, start, len)], Mode::Eval)

@@ -1,5 +1,5 @@
 //! Certificates of Lipschitz VAEs where they are easily vacuous: two samples with a
-//! scale that moves, and layers whose orthonormalisation was stopped early.
+//! scale that moves, and layers whose orthonormalization was stopped early.
 
 use vaegis_attacks::Variant;
 use vaegis_core::SeedTree;
@@ -117,7 +117,7 @@ fn two_sample_certificates_with_a_moving_scale_are_positive_and_survive_the_hunt
 /// C20: a network whose layers have not become orthonormal is refused with what to do; what it is
 /// certified for as it is says so, and holds.
 #[test]
-fn unconverged_layers_are_refused_and_their_measured_norms_are_labelled() {
+fn unconverged_layers_are_refused_and_their_measured_norms_are_labeled() {
     let images = noise("images").uniform(&[6, 1, 4, 4], Kind::Float, Device::Cpu);
     let options = BoundOptions {
         r: 1.0,
@@ -167,7 +167,7 @@ fn unconverged_layers_are_refused_and_their_measured_norms_are_labelled() {
     let trials = trials.expect("runs");
     assert_eq!(trials.len(), radii.len());
     assert!(trials.iter().all(|trial| !trial.refutes(0.5)), "{trials:?}");
-    // With enough steps both ways give the same, and nothing is labelled.
+    // With enough steps both ways give the same, and nothing is labeled.
     let long = configured(&steps(60));
     let certified = certify(&long, &images, &options, &noise("certify")).expect("orthonormal");
     assert_eq!(certified, measured(&long));

@@ -5,6 +5,7 @@
 //! and shows them; `cargo xtask reproduce` builds and starts it.
 
 pub mod audit;
+mod averages;
 pub mod certificates;
 pub mod claims;
 pub mod commands;

@@ -25,7 +25,7 @@ pub struct Recipe {
     pub model: ModelConfig,
     /// Optimization.
     pub train: TrainConfig,
-    /// Seed of initialisation, shuffling and noise.
+    /// Seed of initialization, shuffling and noise.
     pub seed: u64,
 }
 

@@ -16,10 +16,12 @@ pub mod noise;
 pub mod optim;
 pub mod pairwise;
 pub mod params;
+pub mod parts;
 pub mod schedule;
 pub mod workers;
 
 pub use error::TensorError;
 pub use noise::{Noise, NoiseSource};
 pub use params::{Init, ParamPath, ParamStore};
+pub use parts::parts;
 pub use tch::{Device, IndexOp, Kind, Reduction, Scalar, Tensor, no_grad};

@@ -119,7 +119,7 @@ impl LinearBetaVae {
 
     /// Margin bounds with r chosen so that the unperturbed probability is `p0`, at m = ½.
     ///
-    /// Labelled as a theorem without approximation, because μ is linear and σ constant.
+    /// Labeled as a theorem without approximation, because μ is linear and σ constant.
     ///
     /// # Errors
     /// When `p0` is outside [0, 1].

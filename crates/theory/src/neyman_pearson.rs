@@ -119,13 +119,13 @@ impl HalfSpace {
     }
 }
 
-/// Smallest mass under `q` of any (randomised) event that has mass `p0` under `p`.
+/// Smallest mass under `q` of any (randomized) event that has mass `p0` under `p`.
 ///
 /// The lemma for finite distributions: fill the event with atoms in order of rising q/p and take
 /// the last one in part.
 ///
 /// # Shapes
-/// `p` `[n]`, `q` `[n]`, both non-negative; they need not be normalised.
+/// `p` `[n]`, `q` `[n]`, both non-negative; they need not be normalized.
 ///
 /// # Errors
 /// When the lengths differ, an atom is negative or not finite, or `p0` exceeds the mass of `p`.

@@ -4,7 +4,7 @@
 //! linear(ised) decoder, the band it lies in, and Proposition E.1 as printed, named as such.
 //! Not for margins: those need r as an input (see [`crate::margin`]).
 //!
-//! Proposition E.1 calls r > √(2 Tr Σ) necessary. It is sufficient for the linearised decoder and
+//! Proposition E.1 calls r > √(2 Tr Σ) necessary. It is sufficient for the linearized decoder and
 //! not necessary (Σ = 1, r = 1 gives P = 0.683); see `docs/theory/r-min.md`.
 
 use ndarray::{Array2, ArrayView2};

@@ -184,7 +184,7 @@ impl TemperedPosterior {
 
     /// β-VAE objective E_q[ln p(x|z)] − β KL(q‖p) of a density given at the nodes.
     ///
-    /// The density is normalised on the grid first.
+    /// The density is normalized on the grid first.
     ///
     /// # Errors
     /// When the length differs, a value is negative or not finite, or all are zero.
@@ -285,8 +285,8 @@ pub fn tempered_linear_gaussian(
     let inverse = solve_lower(&factor, &Array2::eye(decoder.ncols()));
     let covariance = inverse.t().dot(&inverse);
     let mean = covariance.dot(&pull);
-    let normaliser = -0.5 * x.len() as f64 * (LN_2PI + variance.ln());
-    let beta_log_z = normaliser - 0.5 * residual.dot(&residual) / variance
+    let normalizer = -0.5 * x.len() as f64 * (LN_2PI + variance.ln());
+    let beta_log_z = normalizer - 0.5 * residual.dot(&residual) / variance
         + 0.5 * beta * (pull.dot(&mean) - log_det(&factor));
     Ok(GaussianPosterior {
         mean,
@@ -315,7 +315,7 @@ pub enum CovarianceForm {
     Diagonal,
 }
 
-/// What is penalised in Equation 6.6.
+/// What is penalized in Equation 6.6.
 #[derive(Clone, Copy, Debug)]
 pub enum CodePenalty<'a> {
     /// ‖μ(x)‖², which the derivation gives.

@@ -15,7 +15,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -227,63 +227,13 @@ fn download(
     let arriving = staging.join("arriving");
     fs::create_dir_all(&arriving)?;
 
-    let mut pip = Command::new(python);
-    pip.args([
-        "-m",
-        "pip",
-        "download",
-        "--no-input",
-        "--disable-pip-version-check",
-    ]);
-    // Our cache makes pip's own superfluous, and it would take the space twice.
-    pip.args([
-        "--no-cache-dir",
-        "--progress-bar",
-        "off",
-        "--only-binary=:all:",
-        "--no-deps",
-    ]);
-    pip.args([
-        "--python-version",
-        "3.12",
-        "--implementation",
-        "cp",
-        "--abi",
-        "cp312",
-    ]);
-    pip.args(PLATFORMS.iter().flat_map(|tag| ["--platform", tag]));
-    pip.args(["--require-hashes", "--requirement"])
-        .arg(&list)
-        .arg("--dest")
-        .arg(&arriving);
+    let mut pip = pip_download(python, &list, &arriving);
     // Temporary files of pip then lie on the disk whose space was checked,
     // and their growth is the progress.
     pip.env("TMPDIR", staging);
-    pip.stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    let mut child = pip
-        .spawn()
-        .with_context(|| format!("starting {python} -m pip"))?;
-
-    let mut stderr = child
-        .stderr
-        .take()
-        .context("invariant: standard error is a pipe")?;
-    let reader = thread::spawn(move || {
-        let mut text = String::new();
-        let _ = stderr.read_to_string(&mut text);
-        text
-    });
     let mut progress = Progress::new(&label, wheel.bytes);
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        progress.update(largest_wheel(staging));
-        thread::sleep(Duration::from_millis(150));
-    };
-    let stderr = reader.join().unwrap_or_default();
+    let (status, stderr) = run_watched(pip, || progress.update(largest_wheel(staging)))
+        .with_context(|| format!("running {python} -m pip"))?;
     if !status.success() {
         eprintln!();
         return Err(preflight::explain_failure(&label, &stderr, &cache.folder));
@@ -309,6 +259,51 @@ fn download(
     );
     fs::rename(&arrived, &kept)?;
     Ok(kept)
+}
+
+/// The pip that fetches exactly the wheels of a requirements file with hashes into a folder,
+/// for our platform whatever Python runs it.
+fn pip_download(python: &str, requirements: &Path, folder: &Path) -> Command {
+    let mut pip = Command::new(python);
+    pip.args(["-m", "pip", "download"]);
+    pip.args(["--no-input", "--disable-pip-version-check"]);
+    // Our cache makes pip's own superfluous, and it would take the space twice.
+    pip.arg("--no-cache-dir");
+    pip.args(["--progress-bar", "off"]);
+    pip.args(["--only-binary=:all:", "--no-deps"]);
+    pip.args(["--python-version", "3.12"]);
+    pip.args(["--implementation", "cp", "--abi", "cp312"]);
+    pip.args(PLATFORMS.iter().flat_map(|tag| ["--platform", tag]));
+    pip.arg("--require-hashes");
+    pip.arg("--requirement").arg(requirements);
+    pip.arg("--dest").arg(folder);
+    pip
+}
+
+/// Runs a program to its end and calls `watch` meanwhile; its status and standard error.
+fn run_watched(mut program: Command, mut watch: impl FnMut()) -> Result<(ExitStatus, String)> {
+    program
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut child = program.spawn()?;
+    let mut stderr = child
+        .stderr
+        .take()
+        .context("invariant: standard error is a pipe")?;
+    let reader = thread::spawn(move || {
+        let mut text = String::new();
+        let _ = stderr.read_to_string(&mut text);
+        text
+    });
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        watch();
+        thread::sleep(Duration::from_millis(150));
+    };
+    Ok((status, reader.join().unwrap_or_default()))
 }
 
 /// Size of the largest wheel below a folder: pip writes one file at a time,

@@ -1,4 +1,4 @@
-//! Adam on the (penalised) objective with projection after every step: the
+//! Adam on the (penalized) objective with projection after every step: the
 //! fallback of the attack codes that the sources follow.
 
 use super::descent::Descent;

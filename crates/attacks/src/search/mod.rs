@@ -28,11 +28,11 @@ use vaegis_tensor::{Noise, Tensor};
 pub enum Search {
     /// Batched L-BFGS-B.
     Lbfgs(Lbfgs),
-    /// Projected gradient with a decaying normalised step.
+    /// Projected gradient with a decaying normalized step.
     Pgd(Pgd),
     /// Projected gradient with momentum and the halving rule of Auto-PGD.
     Apgd(Apgd),
-    /// Adam on the penalised objective, with projection.
+    /// Adam on the penalized objective, with projection.
     Adam(AdamSearch),
     /// The best of random points: the baseline that any attack must beat.
     Random(RandomSearch),
@@ -92,7 +92,7 @@ impl Search {
         }
     }
 
-    /// Minimises every row from `start`.
+    /// Minimizes every row from `start`.
     ///
     /// # Errors
     /// The optimizer refuses its input.

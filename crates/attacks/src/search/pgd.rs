@@ -1,4 +1,4 @@
-//! Projected gradient descent with a normalised step that decays linearly.
+//! Projected gradient descent with a normalized step that decays linearly.
 
 use super::descent::{Descent, steepest};
 use super::{Found, positive, within};

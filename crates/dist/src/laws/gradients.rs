@@ -87,7 +87,7 @@ pub fn check_log_prob_gradient<D: Distribution>(case: &Case<D>, seed: &SeedTree)
     }
 }
 
-/// The gradient of reparameterised samples with respect to the parameters.
+/// The gradient of reparameterized samples with respect to the parameters.
 ///
 /// # Panics
 /// If it differs from central differences.

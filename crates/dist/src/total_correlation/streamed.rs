@@ -4,7 +4,7 @@
 use super::LogDensities;
 use std::f64::consts::TAU;
 use vaegis_tensor::pairwise::{self, LogWeights, Objective};
-use vaegis_tensor::{Kind, Tensor, no_grad};
+use vaegis_tensor::{Kind, Tensor, no_grad, parts};
 
 /// Elements of the largest temporary tensor of the tiled operations: 64 MiB of f32.
 const ELEMENTS_PER_TILE: i64 = 1 << 24;
@@ -100,10 +100,8 @@ fn tiles([z, mu, log_sigma]: [&Tensor; 3], log_weights: &LogWeights) -> Vec<Tile
     let count = usize::try_from(num_components).expect("invariant: not negative");
     let log_w = log_weights.to_tensor(count, z.kind(), z.device());
     let inverse_sigma = (-&log_sigma).exp();
-    (0..num_samples)
-        .step_by(usize::try_from(rows).expect("invariant: positive"))
-        .map(|first_row| {
-            let rows = rows.min(num_samples - first_row);
+    parts(num_samples, rows)
+        .map(|(first_row, rows)| {
             let log_weights = match log_w.size()[0] {
                 1 => log_w.shallow_clone(),
                 _ => log_w.narrow(0, first_row, rows),
@@ -124,10 +122,7 @@ fn tiles([z, mu, log_sigma]: [&Tensor; 3], log_weights: &LogWeights) -> Vec<Tile
 impl Tile {
     /// (first coordinate, number of coordinates) of every chunk.
     fn chunks(&self) -> impl Iterator<Item = (i64, i64)> {
-        let (d, chunk) = (self.z.size()[1], self.chunk);
-        (0..d)
-            .step_by(usize::try_from(chunk).expect("invariant: positive"))
-            .map(move |first| (first, chunk.min(d - first)))
+        parts(self.z.size()[1], self.chunk)
     }
 
     /// (z − μ)/σ and the log densities of some coordinates, `[rows, M, n]` each.

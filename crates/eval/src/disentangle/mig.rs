@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 use vaegis_data::permutation;
 use vaegis_tensor::convert::{to_array, to_f64_vec, to_tensor};
-use vaegis_tensor::{Device, Kind, Noise, Tensor, no_grad};
+use vaegis_tensor::{Device, Kind, Noise, Tensor, no_grad, parts};
 
 /// Densities of one block, so that the memory of a pass does not grow with the data.
 const DENSITIES_PER_PASS: usize = 1 << 21;
@@ -160,8 +160,8 @@ fn entropies(
             let (mean, log_sigma) = (mean.get(j), log_sigma.get(j));
             let precision = (-&log_sigma).exp() * std::f64::consts::FRAC_1_SQRT_2;
             let mut total = Tensor::zeros([], (Kind::Double, Device::Cpu));
-            for start in (0..num_drawn).step_by(step as usize) {
-                let part = z.get(j).narrow(0, start, step.min(num_drawn - start));
+            for (start, len) in parts(num_drawn, step) {
+                let part = z.get(j).narrow(0, start, len);
                 // [s, n]: −(z − μ)² / 2σ² − log σ
                 let mut t = part.unsqueeze(1) - &mean;
                 t *= &precision;

@@ -4,6 +4,7 @@
 //! Not for trained codebooks: log-variances are drawn uniformly on (−s, s).
 
 use super::NUM_CODES;
+use crate::averages::mean;
 use crate::claims::over_seeds;
 use anyhow::Result;
 use ndarray::{Array2, ArrayView1};
@@ -45,11 +46,11 @@ pub(super) struct LearntPoint {
 
 impl LearntPoint {
     fn mean(&self) -> f64 {
-        self.seeds.iter().map(|p| p.mean).sum::<f64>() / self.seeds.len().max(1) as f64
+        mean(self.seeds.iter().map(|p| p.mean))
     }
 
     fn range(&self) -> f64 {
-        self.seeds.iter().map(|p| p.range).sum::<f64>() / self.seeds.len().max(1) as f64
+        mean(self.seeds.iter().map(|p| p.range))
     }
 
     fn num_above(&self) -> usize {

@@ -61,7 +61,7 @@ pub(super) fn against_beta(
         .iter()
         .map(|&setting| {
             let all: Vec<Spread> = set.at(setting).into_iter().map(&statistic).collect();
-            let mean = |pick: fn(&Spread) -> f64| super::statistics::mean(all.iter().map(pick));
+            let mean = |pick: fn(&Spread) -> f64| crate::averages::mean(all.iter().map(pick));
             Spread {
                 mean: mean(|s| s.mean),
                 deviation: mean(|s| s.deviation),

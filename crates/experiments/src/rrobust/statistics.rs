@@ -1,20 +1,8 @@
 //! Numbers of one network that several figures show or judge.
 
 use super::measure::Network;
+use crate::averages::mean;
 use vaegis_eval::margin::InputMargin;
-use vaegis_theory::stats;
-
-/// Arithmetic mean; NaN of none.
-pub(super) fn mean(values: impl IntoIterator<Item = f64>) -> f64 {
-    let values: Vec<f64> = values.into_iter().collect();
-    stats::mean(&values).unwrap_or(f64::NAN)
-}
-
-/// Median; NaN of none.
-pub(super) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
-    let values: Vec<f64> = values.into_iter().collect();
-    stats::median(&values).unwrap_or(f64::NAN)
-}
 
 /// Lower ends of the brackets; the cap for images at the cap, 0 for images that
 /// are not robust at rest.

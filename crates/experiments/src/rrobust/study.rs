@@ -196,7 +196,7 @@ impl Set {
     }
 
     /// One value per seed: the smallest difference of `statistic` between
-    /// neighbours in `order`. Above 0 where it strictly rises.
+    /// neighbors in `order`. Above 0 where it strictly rises.
     pub(super) fn smallest_rise(
         &self,
         order: &[Setting],

@@ -58,7 +58,7 @@ def powell_singular(x):
 
 
 def ill_quadratic(x):
-    """Eigenvalues 1 to 1e4 along the axes, coupled to the neighbour, minimum outside the box."""
+    """Eigenvalues 1 to 1e4 along the axes, coupled to the neighbor, minimum outside the box."""
     n = len(x)
     w = 10.0 ** (4 * np.arange(n) / (n - 1))
     e = x - (1 + np.arange(n) % 3)

@@ -3,7 +3,7 @@
 
 use vaegis_tensor::{Kind, Tensor};
 
-/// Sorts every group of `group` neighbours in descending order; with groups of 2
+/// Sorts every group of `group` neighbors in descending order; with groups of 2
 /// this is MaxMin.
 ///
 /// 1-Lipschitz in the L2 norm, and the norm of a gradient passes unchanged.

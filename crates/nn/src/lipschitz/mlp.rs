@@ -11,7 +11,7 @@ pub struct LipschitzMlpSpec {
     pub sizes: Vec<i64>,
     /// Lipschitz constant L of the network.
     pub lipschitz: f64,
-    /// Neighbours sorted together between layers.
+    /// Neighbors sorted together between layers.
     pub group: i64,
     /// The iteration of every layer.
     pub bjorck: Bjorck,

@@ -4,7 +4,7 @@
 use super::{group_order, group_sort};
 use crate::{Activation, LikelihoodKind};
 use vaegis_tensor::convert::to_f64_vec;
-use vaegis_tensor::{Kind, Tensor, no_grad};
+use vaegis_tensor::{Kind, Tensor, no_grad, parts};
 
 /// Rows of a Jacobian that are worked on together: 64 × 20 × 784 floats are 4 MB.
 const JACOBIAN_BLOCK: i64 = 64;
@@ -23,7 +23,7 @@ pub struct AffineMap {
 pub enum PathActivation {
     /// Every unit on its own.
     Elementwise(Activation),
-    /// Neighbours sorted in groups of this size.
+    /// Neighbors sorted in groups of this size.
     GroupSort(i64),
 }
 
@@ -147,8 +147,7 @@ impl NetworkPath {
         let jacobian = Tensor::empty([batch, num_out, num_in], (kind, device));
         no_grad(|| {
             // Blocks of rows keep what lies between two products in the cache.
-            for start in (0..batch).step_by(JACOBIAN_BLOCK as usize) {
-                let len = JACOBIAN_BLOCK.min(batch - start);
+            for (start, len) in parts(batch, JACOBIAN_BLOCK) {
                 let mut block = last.unsqueeze(0); // [1, out, hidden]
                 for (weight, derivative) in lower.iter().zip(&derivatives).rev() {
                     let derivative = derivative.narrow(0, start, len).unsqueeze(1);

@@ -1,7 +1,7 @@
 //! Lower bounds on the margin of an input: Theorem 6.1 and its strengthened and sound forms.
 //!
 //! For: turning σ(x), the encoder Jacobian and the probability p₀ of staying inside the ball into
-//! B_F ≤ B_2 ≤ B_M, each labelled with what it is worth. Not for estimating p₀ or J, and not for
+//! B_F ≤ B_2 ≤ B_M, each labeled with what it is worth. Not for estimating p₀ or J, and not for
 //! the perturbed-σ (mean and σ) variant, which the theorem does not cover: with σ(x+δ) in the
 //! samples a margin can fall below these bounds.
 //!

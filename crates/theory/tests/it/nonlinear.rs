@@ -26,7 +26,7 @@ fn share(distances: &[f64], r: f64) -> f64 {
     Proportion::of(distances, r).expect("finite").value()
 }
 
-/// g = tanh 3z: saturation makes every radius of the linearisation far too large, so that not even
+/// g = tanh 3z: saturation makes every radius of the linearization far too large, so that not even
 /// its lower end is necessary.
 #[test]
 fn a_saturated_decoder_needs_less_than_the_linearized_band() {
@@ -45,7 +45,7 @@ fn a_saturated_decoder_needs_less_than_the_linearized_band() {
     assert!(low > 2.0 && share(&found, 1.0) == 1.0);
 }
 
-/// g = z³ + z/10: a flat middle makes every radius of the linearisation too small, so that the
+/// g = z³ + z/10: a flat middle makes every radius of the linearization too small, so that the
 /// printed one, at least √2 too large for a line, does not suffice.
 #[test]
 fn a_decoder_flat_in_the_middle_needs_more_than_the_printed_radius() {

@@ -6,7 +6,7 @@ use vaegis_core::error::Violation;
 use vaegis_nn::LikelihoodKind;
 use vaegis_nn::lipschitz::{Bjorck, mean_lipschitz};
 
-/// Largest accepted size of a layer; the orthonormalisation costs its cube.
+/// Largest accepted size of a layer; the orthonormalization costs its cube.
 const MAX_UNITS: i64 = 1 << 14;
 /// Largest accepted number of hidden layers in one network.
 const MAX_DEPTH: usize = 64;
@@ -37,7 +37,7 @@ pub struct LipschitzVaeConfig {
     pub decoder_lipschitz: f64,
     /// The encoder's standard deviation.
     pub sigma: SigmaConfig,
-    /// Neighbours sorted together by the activation.
+    /// Neighbors sorted together by the activation.
     pub group: i64,
     /// The iteration that makes layers orthonormal.
     pub bjorck: Bjorck,

@@ -2,12 +2,13 @@
 //! directions, and how much likelihood an attack costs.
 
 use super::table::degradation_norms;
+use crate::averages::median;
 use crate::claims::over_seeds;
 use crate::page::{Page, block_id};
 use crate::rrobust::measure::Network;
 use crate::rrobust::reference::{PUBLISHED, PUBLISHED_DEGRADATION, PUBLISHED_RANDOM, REPRODUCED};
 use crate::rrobust::statistics::{
-    bound_and_margin, bound_and_random_margin, degradations, median, refutations, values,
+    bound_and_margin, bound_and_random_margin, degradations, refutations, values,
 };
 use crate::rrobust::study::{Set, Study};
 use anyhow::Result;

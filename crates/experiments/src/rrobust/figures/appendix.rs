@@ -2,10 +2,11 @@
 
 use super::table::quality;
 use super::trends::{encoder_claims, encoder_figures, noise_curve};
+use crate::averages::mean;
 use crate::page::{Page, block_id};
 use crate::rrobust::config::Setting;
 use crate::rrobust::plots::{curves, setting_table};
-use crate::rrobust::statistics::{distortion, fixed_bound, jacobian, mean, r_min, sigma};
+use crate::rrobust::statistics::{distortion, fixed_bound, jacobian, r_min, sigma};
 use crate::rrobust::study::{Set, Study};
 use anyhow::Result;
 use vaegis_report::{Axis, BoxSummary, Figure};
@@ -154,7 +155,7 @@ fn encoder(study: &Study<'_>, set: &Set, id: &str, page: &mut Page) -> Result<()
             ),
             &set.smallest_rise(&order, fixed_bound),
             0.0,
-            "smallest rise of the mean bound between neighbours",
+            "smallest rise of the mean bound between neighbors",
         );
     }
     Ok(())

@@ -1,10 +1,11 @@
 //! Figure 6.4: which channel of the encoder carries the damage.
 
+use crate::averages::mean;
 use crate::page::{Page, block_id};
 use crate::rrobust::measure::Network;
 use crate::rrobust::plots::setting_table;
 use crate::rrobust::reference::REPRODUCED;
-use crate::rrobust::statistics::{distortion, mean};
+use crate::rrobust::statistics::distortion;
 use crate::rrobust::study::{Set, Study};
 use anyhow::Result;
 use vaegis_eval::channel::ChannelDamage;

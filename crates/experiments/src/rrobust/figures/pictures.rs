@@ -1,13 +1,14 @@
 //! The chapter's pictures: figures 6.1, 6.8, E.6 and the samples of E.3 and E.4.
 
 use super::table::quality;
+use crate::averages::mean;
 use crate::page::{Page, block_id};
 use crate::pictures::pixels;
 use crate::progress::Progress;
 use crate::rrobust::config::Setting;
 use crate::rrobust::measure::Network;
 use crate::rrobust::reference::PUBLISHED_PANELS;
-use crate::rrobust::statistics::{mean, mean_margin};
+use crate::rrobust::statistics::mean_margin;
 use crate::rrobust::study::{Set, Study};
 use anyhow::Result;
 use vaegis_attacks::{AttackRows, BoxBounds, Variant};
@@ -60,7 +61,7 @@ fn row(set: &Set, images: &Tensor) -> Result<Vec<Option<ImageCell>>> {
     labelled_row(set, images, |_| String::new())
 }
 
-/// A row whose pictures are labelled by their column.
+/// A row whose pictures are labeled by their column.
 fn labelled_row(
     set: &Set,
     images: &Tensor,

@@ -1,9 +1,10 @@
 //! Figure 6.5: the probability of staying within r along one direction.
 
+use crate::averages::mean;
 use crate::page::{Page, block_id};
 use crate::rrobust::measure::{Network, Rays};
 use crate::rrobust::plots::{curves, setting_table};
-use crate::rrobust::statistics::{distortion, mean, mean_margin};
+use crate::rrobust::statistics::{distortion, mean_margin};
 use crate::rrobust::study::Study;
 use anyhow::Result;
 use vaegis_eval::curve::first_crossing;

@@ -4,13 +4,14 @@
 use super::agreement::{self, Pairs};
 use super::table::degradation_norms;
 use super::worth;
+use crate::averages::{mean, median};
 use crate::claims::never;
 use crate::page::{Page, block_id};
 use crate::rrobust::measure::Network;
 use crate::rrobust::plots::{Statistic, setting_table};
 use crate::rrobust::statistics::{
-    bound, bound_and_margin, bound_and_random_margin, degradations, distortion, jacobian, mean,
-    median, refutations, values,
+    bound, bound_and_margin, bound_and_random_margin, degradations, distortion, jacobian,
+    refutations, values,
 };
 use crate::rrobust::study::{Set, Study};
 use anyhow::Result;

@@ -70,9 +70,7 @@ pub(super) fn beside_reference(set: &Set, settings: &[Setting], id: &str) -> Res
         let label = setting.label();
         let networks = set.at(*setting);
         let over = |statistic: fn(&super::super::measure::Network) -> f64| {
-            Cell::from(super::super::statistics::mean(
-                networks.iter().map(|n| statistic(n)),
-            ))
+            Cell::from(crate::averages::mean(networks.iter().map(|n| statistic(n))))
         };
         table.push_row(vec![
             label.clone().into(),

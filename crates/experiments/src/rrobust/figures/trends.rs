@@ -2,13 +2,14 @@
 
 use super::rays::adversarial;
 use super::table::{beside_reference, quality};
+use crate::averages::mean;
 use crate::page::{Page, block_id};
 use crate::rrobust::config::Setting;
 use crate::rrobust::measure::{Network, Spread};
 use crate::rrobust::plots::{Statistic, against_beta, curves, setting_table};
 use crate::rrobust::reference::REPRODUCED;
 use crate::rrobust::statistics::{
-    attacked_likelihood, distortion, jacobian, mean, mean_margin, mean_other_margin, mean_other_p0,
+    attacked_likelihood, distortion, jacobian, mean_margin, mean_other_margin, mean_other_p0,
     r_min, sigma, values,
 };
 use crate::rrobust::study::{Set, Study};
@@ -178,7 +179,7 @@ pub(super) fn offset_on_sigma(study: &Study<'_>, id: &str, page: &mut Page) -> R
         ),
         &set.smallest_rise(&order, mean_margin),
         0.0,
-        "smallest rise of the mean margin between neighbouring τ",
+        "smallest rise of the mean margin between neighboring τ",
     );
     let (none, most) = (settings[0], settings[settings.len() - 1]);
     let last = study.config.norms.len() - 1;
@@ -241,7 +242,7 @@ pub(super) fn beta(study: &Study<'_>, id: &str, page: &mut Page) -> Result<()> {
         ),
         &set.smallest_rise(&settings, mean_margin),
         0.0,
-        "smallest rise of the mean margin between neighbouring β",
+        "smallest rise of the mean margin between neighboring β",
     );
     let (low, high) = (settings[0], settings[settings.len() - 1]);
     page.claim_above(
@@ -284,7 +285,7 @@ pub(super) fn beta(study: &Study<'_>, id: &str, page: &mut Page) -> Result<()> {
         ),
         &set.smallest_rise(&settings, distortion),
         0.0,
-        "smallest rise of ‖x − g(μ(x))‖ between neighbouring β",
+        "smallest rise of ‖x − g(μ(x))‖ between neighboring β",
     );
     Ok(())
 }
@@ -337,7 +338,7 @@ pub(super) fn encoder_claims(set: &Set, betas: &[Setting], id: &str, page: &mut 
         ),
         &set.smallest_rise(betas, sigma),
         0.0,
-        "smallest rise of mean σ between neighbouring β",
+        "smallest rise of mean σ between neighboring β",
     );
     page.claim_above(
         (
@@ -347,6 +348,6 @@ pub(super) fn encoder_claims(set: &Set, betas: &[Setting], id: &str, page: &mut 
         ),
         &set.smallest_rise(betas, |n| -jacobian(n)),
         0.0,
-        "smallest fall of ‖J‖_F between neighbouring β",
+        "smallest fall of ‖J‖_F between neighboring β",
     );
 }

@@ -1,11 +1,12 @@
 //! What the bounds of figure 6.6 are worth: attacks exactly at them, margins on the mean alone,
 //! and the linear region in which theorem 6.1 holds as printed.
 
+use crate::averages::{mean, median};
 use crate::claims::{ever, never};
 use crate::page::{Page, block_id};
 use crate::rrobust::measure::Network;
 use crate::rrobust::plots::{Statistic, setting_table};
-use crate::rrobust::statistics::{mean, mean_margin, median, values};
+use crate::rrobust::statistics::{mean_margin, values};
 use crate::rrobust::study::Set;
 use anyhow::Result;
 use vaegis_eval::bounds::InputBounds;

@@ -1,6 +1,7 @@
 //! Attacked images of a VAE, a β-TCVAE and a Seatbelt-VAE.
 
 use super::encoder_noise::TRAIN_UNITS;
+use crate::averages::mean;
 use crate::claims::over_seeds;
 use crate::page::{Page, block_id};
 use crate::seatbelt::ChapterConfig;
@@ -161,7 +162,7 @@ impl Statistics<'_> {
         let squared = attacks
             .iter()
             .map(|c| distance(c).powi(2) / self.num_pixels);
-        squared.sum::<f64>() / attacks.len() as f64
+        mean(squared)
     }
 
     fn table(&self, title: &str, id: &str) -> Result<Table> {
@@ -305,7 +306,7 @@ impl Statistics<'_> {
 
 /// Mean over the pairs.
 fn average(attacks: &Attacks, statistic: fn(&Chosen) -> f64) -> f64 {
-    attacks.iter().map(statistic).sum::<f64>() / attacks.len() as f64
+    mean(attacks.iter().map(statistic))
 }
 
 fn norm(chosen: &Chosen) -> f64 {

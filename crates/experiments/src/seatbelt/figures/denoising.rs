@@ -1,10 +1,10 @@
 //! Figure D.5: densities of the likelihood after noise on the input.
 
 use crate::RunCtx;
+use crate::averages::mean;
 use crate::claims::smallest;
 use crate::page::Page;
 use crate::seatbelt::grid::plots::{BAND, against_beta};
-use crate::seatbelt::grid::statistics::mean;
 use crate::seatbelt::grid::{Group, Measure, Models, Node, Request, Set, Study};
 use anyhow::Result;
 use vaegis_report::{Axis, Figure, Histogram};

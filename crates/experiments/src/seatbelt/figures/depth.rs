@@ -1,6 +1,7 @@
 //! Figure D.2: depth against β.
 
 use crate::RunCtx;
+use crate::averages::mean;
 use crate::claims::smallest;
 use crate::page::{Page, block_id};
 use crate::seatbelt::grid::plots::{BAND, against_beta, attack_table, interval};
@@ -86,9 +87,9 @@ fn heat(
     values: Values<'_>,
 ) -> Result<Figure> {
     let betas = set.betas(Group::Tcvae);
-    let mean = |group: Group, beta: f64| {
+    let over_seeds = |group: Group, beta: f64| {
         let per_seed = set.per_seed(|seed| set.average(group, beta, seed, values));
-        per_seed.iter().map(|(_, v)| v).sum::<f64>() / per_seed.len() as f64
+        mean(per_seed.iter().map(|&(_, value)| value))
     };
     let places = rows
         .iter()
@@ -96,7 +97,9 @@ fn heat(
     let map = HeatMap {
         columns: betas.iter().map(|b| format!("{b}")).collect(),
         rows: rows.iter().map(|(depth, _)| format!("{depth}")).collect(),
-        values: places.map(|(group, beta)| mean(group, beta)).collect(),
+        values: places
+            .map(|(group, beta)| over_seeds(group, beta))
+            .collect(),
         scale: if stem == "delta" {
             Scale::Log10
         } else {
@@ -195,7 +198,7 @@ fn judge(set: &Set, rows: &[(usize, Group)], id: &str, page: &mut Page) {
                 )
             }),
             0.0,
-            "smallest log₁₀ of the ratio between neighbouring depths",
+            "smallest log₁₀ of the ratio between neighboring depths",
         );
     }
 }

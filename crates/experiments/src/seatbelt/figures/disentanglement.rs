@@ -1,9 +1,10 @@
 //! Figure D.4: the mutual information gap against the attack's loss.
 
 use crate::RunCtx;
+use crate::averages::mean;
 use crate::claims::{LEVEL, over_seeds};
 use crate::page::Page;
-use crate::seatbelt::grid::statistics::{attacked, mean};
+use crate::seatbelt::grid::statistics::attacked;
 use crate::seatbelt::grid::{
     AttackKind, Family, Group, Measure, Models, Node, Request, Set, Study,
 };

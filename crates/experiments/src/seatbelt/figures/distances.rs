@@ -1,9 +1,10 @@
 //! Figure D.3: whether robustness is more than bad reconstruction.
 
 use crate::RunCtx;
+use crate::averages::mean;
 use crate::page::Page;
 use crate::seatbelt::grid::plots::{BAND, Column, against_beta, beside_references, model_table};
-use crate::seatbelt::grid::statistics::{FREE_LAMBDA, Values, attacked, attacked_where, mean};
+use crate::seatbelt::grid::statistics::{FREE_LAMBDA, Values, attacked, attacked_where};
 use crate::seatbelt::grid::{AttackKind, Group, Measure, Models, Request, Set, Study};
 use anyhow::Result;
 use vaegis_report::{Axis, Table};

@@ -381,7 +381,7 @@ fn judge(all: &[Measured<Encoded>], latent: i64, id: &str, page: &mut Page) {
             ),
             &falls.collect::<Vec<_>>(),
             0.0,
-            "smaller fall between neighbouring β in nats",
+            "smaller fall between neighboring β in nats",
         );
     }
     page.claim_above(

@@ -1,10 +1,11 @@
 //! Figure D.1: latent attacks on the bottom layer, on the top layer and on all layers.
 
 use crate::RunCtx;
+use crate::averages::mean;
 use crate::claims::smallest;
 use crate::page::Page;
 use crate::seatbelt::grid::plots::{BAND, Column, against_beta, model_table, of_models};
-use crate::seatbelt::grid::statistics::{FREE_LAMBDA, attacked, attacked_where, mean};
+use crate::seatbelt::grid::statistics::{FREE_LAMBDA, attacked, attacked_where};
 use crate::seatbelt::grid::{AttackKind, Group, Measure, Models, Node, Request, Set, Study};
 use anyhow::Result;
 use vaegis_report::{Axis, Table};

@@ -1,13 +1,14 @@
 //! Figure 5.4: the loss of the latent attack on β-TCVAEs against β.
 
 use crate::RunCtx;
+use crate::averages::mean;
 use crate::claims::smallest;
 use crate::page::Page;
 use crate::seatbelt::grid::plots::{
     BAND, Column, against_beta, against_lambda, attack_table, model_table,
 };
 use crate::seatbelt::grid::reference::latent_delta;
-use crate::seatbelt::grid::statistics::{FREE_LAMBDA, attacked, attacked_where, mean, range};
+use crate::seatbelt::grid::statistics::{FREE_LAMBDA, attacked, attacked_where, range};
 use crate::seatbelt::grid::{AttackKind, Group, Measure, Models, Request, Set, Study};
 use anyhow::Result;
 use vaegis_report::Axis;

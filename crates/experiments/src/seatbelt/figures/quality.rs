@@ -206,7 +206,7 @@ pub(super) fn quality_table(set: &Set, groups: &[Group], id: &str) -> Result<Tab
     )
 }
 
-/// The second largest rise between neighbouring weights: above 0 if two rise.
+/// The second largest rise between neighboring weights: above 0 if two rise.
 pub(super) fn second_rise(values: &[f64]) -> f64 {
     let mut rises: Vec<f64> = values.windows(2).map(|w| w[1] - w[0]).collect();
     rises.sort_by(|a, b| b.total_cmp(a));
@@ -234,7 +234,7 @@ fn judge(set: &Set, id: &str, page: &mut Page) -> Result<()> {
                 -second_rise(&curve)
             }),
             0.0,
-            "minus the second largest rise between neighbouring β in nats",
+            "minus the second largest rise between neighboring β in nats",
         );
         page.claim_above(
             (

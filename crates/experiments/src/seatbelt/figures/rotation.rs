@@ -1,5 +1,6 @@
 //! Rotation of a heart as an attack's target.
 
+use crate::averages::mean;
 use crate::claims::over_seeds;
 use crate::images::Images;
 use crate::page::{Page, block_id};
@@ -145,8 +146,8 @@ fn fooled(chosen: &Chosen) -> f64 {
     (r.reconstruction_to_original - r.reconstruction_to_target) / r.input_to_target
 }
 
-fn mean(attacks: &Attacks, statistic: impl Fn(&Chosen) -> f64) -> f64 {
-    attacks.iter().map(statistic).sum::<f64>() / attacks.len() as f64
+fn average(attacks: &Attacks, statistic: impl Fn(&Chosen) -> f64) -> f64 {
+    mean(attacks.iter().map(statistic))
 }
 
 /// Largest change of a pixel in 255 grey levels; pixels go from 0 to 1.
@@ -289,7 +290,7 @@ fn table(all: &[Measured<Attacks>], id: &str) -> Result<Table> {
     for setting in MODELS {
         let mut row = vec![Cell::from(setting.label())];
         for (_, statistic) in columns {
-            let e = over_seeds(&values(all, setting, |a| mean(a, statistic)));
+            let e = over_seeds(&values(all, setting, |a| average(a, statistic)));
             row.push(Cell::from((e.value, e.lower, e.upper)));
         }
         table.push_row(row)?;
@@ -298,7 +299,7 @@ fn table(all: &[Measured<Attacks>], id: &str) -> Result<Table> {
 }
 
 fn judge(all: &[Measured<Attacks>], id: &str, page: &mut Page) {
-    let over = |setting| per_seed(all, setting, |a| mean(a, fooled));
+    let over = |setting| per_seed(all, setting, |a| average(a, fooled));
     for setting in [MODELS[0], MODELS[2]] {
         page.claim_above(
             (
@@ -332,7 +333,7 @@ fn judge(all: &[Measured<Attacks>], id: &str, page: &mut Page) {
             "at β = 2, Seatbelt goes over to the target less than the β-TCVAE",
             SOURCE,
         ),
-        &rise(all, (seatbelt, tc), |a| mean(a, fooled)),
+        &rise(all, (seatbelt, tc), |a| average(a, fooled)),
         0.0,
         "how far the β-TCVAE went over more than Seatbelt",
     );
@@ -345,7 +346,7 @@ fn judge(all: &[Measured<Attacks>], id: &str, page: &mut Page) {
             ),
             SOURCE,
         ),
-        &per_seed(all, seatbelt, |a| FEW_LEVELS - mean(a, levels)),
+        &per_seed(all, seatbelt, |a| FEW_LEVELS - average(a, levels)),
         0.0,
         &format!("{FEW_LEVELS} minus the largest change of a pixel in 255 grey levels"),
     );

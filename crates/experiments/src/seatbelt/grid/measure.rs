@@ -46,7 +46,7 @@ pub(crate) enum AttackKind {
 }
 
 impl AttackKind {
-    /// The objective that is minimised.
+    /// The objective that is minimized.
     pub(crate) fn objective(self) -> Objective {
         match self {
             Self::Kl => Objective::LATENT_KL,

@@ -2,8 +2,9 @@
 
 use super::config::Group;
 use super::measure::{AttackKind, Node};
-use super::statistics::{Average, FREE_LAMBDA, Values, attacked, attacked_where, mean};
+use super::statistics::{Average, FREE_LAMBDA, Values, attacked, attacked_where};
 use super::study::Set;
+use crate::averages::mean;
 use crate::claims::{LEVEL, over_seeds};
 use anyhow::Result;
 use vaegis_core::SeedTree;

@@ -7,6 +7,7 @@
 use super::config::Group;
 use super::measure::{AttackKind, Node};
 use super::study::Set;
+use crate::averages::mean;
 use crate::claims::smallest;
 use vaegis_attacks::record::AttackRecord;
 use vaegis_theory::stats;
@@ -38,12 +39,6 @@ impl Average {
         }
         .unwrap_or(f64::NAN)
     }
-}
-
-/// Arithmetic mean; NaN of none.
-pub(crate) fn mean(values: impl IntoIterator<Item = f64>) -> f64 {
-    let values: Vec<f64> = values.into_iter().collect();
-    Average::Mean.of(&values)
 }
 
 /// What one model contributes to an average.

@@ -2,6 +2,7 @@
 
 use super::config::DownstreamConfig;
 use crate::RunCtx;
+use crate::averages;
 use crate::claims::LEVEL;
 use crate::images::Images;
 use anyhow::{Context as _, Result};
@@ -53,9 +54,7 @@ pub(super) struct Strength {
 
 impl Strength {
     fn of(records: &[AttackRecord]) -> Self {
-        let mean = |pick: fn(&AttackRecord) -> f64| {
-            records.iter().map(pick).sum::<f64>() / records.len() as f64
-        };
+        let mean = |pick: fn(&AttackRecord) -> f64| averages::mean(records.iter().map(pick));
         let nothing = mean(|r| r.nll_target_no_attack);
         let success =
             (nothing - mean(|r| r.nll_target)) / (nothing - mean(|r| r.nll_target_perfect));
