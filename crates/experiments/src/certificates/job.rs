@@ -204,8 +204,7 @@ impl Bench<'_> {
                 continue;
             }
             let radii = inputs.iter().map(|i| i.certificates[position].best.radius);
-            let claim = format!("certificate, {}", variant_name(variant));
-            attack(&claim, true, variant, radii.collect())?;
+            attack(&certificate_claim(variant), true, variant, radii.collect())?;
         }
         let few = &inputs[..self.set().attacked_images.min(inputs.len())];
         let confident = |radius: fn(&MarginBounds) -> f64| -> Vec<f64> {
@@ -235,6 +234,11 @@ fn worst(path: &NetworkPath, lipschitz: f64) -> f64 {
     deviations
         .map(|s| (s / gain - 1.0).abs())
         .fold(0.0, f64::max)
+}
+
+/// Name of the certificate of a variant among the claims.
+pub(super) fn certificate_claim(variant: Variant) -> String {
+    format!("certificate, {}", variant_name(variant))
 }
 
 /// Short name of a variant in tables.

@@ -1,11 +1,14 @@
 //! Tables and figures of the certificate experiment.
 
 use super::counterexamples::{Example, table as example_table};
-use super::job::{Bench, FROBENIUS, MAHALANOBIS, ModelRecord, ModelResult, variant_name};
+use super::job::{
+    Bench, FROBENIUS, MAHALANOBIS, ModelRecord, ModelResult, certificate_claim, variant_name,
+};
 use super::judge::{count, listed_margins};
 use anyhow::Result;
 use vaegis_eval::certificate::Term;
 use vaegis_report::{Axis, Cell, Figure, Line, Section, Table};
+use vaegis_theory::evidence::Evidence;
 use vaegis_theory::stats::{mean, median};
 
 /// Refuted claims of one kind of model, data set by data set.
@@ -14,11 +17,13 @@ fn violations(benches: &[Bench<'_>], results: &[ModelResult]) -> Result<Table> {
     let sets: Vec<&str> = benches.iter().map(|b| b.set().name.as_str()).collect();
     let mut columns = vec!["claim", "model", "worth", "trials", "refuted", "share ≤ m"];
     columns.extend(&sets);
-    let mut table = Table::new("violations", "What the hunt found", &columns).with_caption(
-        "Attacked at the claimed radius by three searches with restarts, judged on fresh draws, \
-         all seeds. Refuted: the share within r is below m beyond the error of the draws. The last \
-         columns: refuted of trials per data set.",
-    );
+    let mut table = Table::new("violations", "What the hunt found", &columns).with_caption(&format!(
+        "Attacked at the claimed radius by three searches with restarts, judged on {} fresh draws, \
+         all seeds. Worth: the evidence of the winning terms, with how many; a confidence is that \
+         of one input's limit of p₀, by {} draws. Refuted: the share within r is below m beyond \
+         the error of the draws. The last columns: refuted of trials per data set.",
+        benches[0].config.hunt.num_draws, benches[0].config.bounds.num_samples,
+    ));
     let mut rows: Vec<(&str, bool, &str)> = Vec::new();
     for result in results {
         for hunt in &result.record.hunts {
@@ -40,7 +45,11 @@ fn violations(benches: &[Bench<'_>], results: &[ModelResult]) -> Result<Table> {
         let mut row = vec![
             Cell::from(claim),
             Cell::from(model),
-            Cell::from(if is_sound { "sound" } else { "first order" }),
+            Cell::from(if is_sound {
+                worth(claimed(results, model, claim))
+            } else {
+                Evidence::FirstOrder.to_string()
+            }),
             Cell::from(trials),
             Cell::from(refuted),
             Cell::from(below),
@@ -52,6 +61,35 @@ fn violations(benches: &[Bench<'_>], results: &[ModelResult]) -> Result<Table> {
         table.push_row(row)?;
     }
     Ok(table)
+}
+
+/// The winning terms behind one claim, input by input.
+fn claimed<'a>(
+    results: &'a [ModelResult],
+    model: &'a str,
+    claim: &'a str,
+) -> impl Iterator<Item = Evidence> + 'a {
+    let inputs = results
+        .iter()
+        .filter(move |r| r.name == model)
+        .flat_map(|r| &r.record.inputs);
+    inputs
+        .flat_map(|input| &input.certificates)
+        .filter(move |c| certificate_claim(c.variant) == claim)
+        .map(|c| c.best.evidence)
+}
+
+/// Each kind of evidence with how often it stands, in the order of its first place.
+fn worth(all: impl Iterator<Item = Evidence>) -> String {
+    let mut counts: Vec<(Evidence, usize)> = Vec::new();
+    for evidence in all {
+        match counts.iter_mut().find(|(e, _)| *e == evidence) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((evidence, 1)),
+        }
+    }
+    let each = counts.iter().map(|(e, count)| format!("{e}: {count}"));
+    each.collect::<Vec<_>>().join("; ")
 }
 
 /// Results of one model, all seeds, in the order of the models.
@@ -69,6 +107,12 @@ fn by_name(results: &[ModelResult], set: usize) -> Vec<(&'static str, Vec<&Model
 /// Certified radii beside empirical margins of one kind of model, over seeds and images.
 fn radii(bench: &Bench<'_>, results: &[ModelResult]) -> Result<Table> {
     let set = bench.set();
+    let budget = format!(
+        "Networks with hidden layers of {}, trained for {} epochs on {} images",
+        bench.config.hidden,
+        bench.config.train.epochs,
+        bench.images.train.len(),
+    );
     let columns = [
         "model",
         "variant",
@@ -78,6 +122,7 @@ fn radii(bench: &Bench<'_>, results: &[ModelResult]) -> Result<Table> {
         "median radius",
         "largest",
         "winning terms",
+        "worth",
         "median B_F",
         "median margin",
         "median radius / margin",
@@ -92,13 +137,13 @@ fn radii(bench: &Bench<'_>, results: &[ModelResult]) -> Result<Table> {
         ),
         &columns,
     )
-    .with_caption(
-        "Over images and seeds. a, b: Lipschitz constants of decoder and encoder mean by singular \
-         values, means over seeds. A large certificate of a model that reconstructs badly is worth \
-         little. Margin: the empirical margin on the mean (V1), an estimate from above by \
+    .with_caption(&format!(
+        "Over images and seeds. {budget}. a, b: Lipschitz constants of decoder and encoder mean by \
+         singular values, means over seeds. A large certificate of a model that reconstructs badly \
+         is worth little. Margin: the empirical margin on the mean (V1), an estimate from above by \
          bisection with restarts, of the first images; B_F with the lower limit of p₀. Radius \
          above margin: images whose certificate exceeds the upper end of the margin's bracket.",
-    );
+    ));
     for (name, records) in by_name(results, bench.set) {
         for (position, certificate) in records[0].inputs[0].certificates.iter().enumerate() {
             let inputs = || records.iter().flat_map(|r| &r.inputs);
@@ -123,6 +168,7 @@ fn radii(bench: &Bench<'_>, results: &[ModelResult]) -> Result<Table> {
                 Cell::from(median(&radii)?),
                 Cell::from(radii.iter().copied().fold(0.0, f64::max)),
                 Cell::from(won.join(", ")),
+                Cell::from(worth(best().map(|t| t.evidence))),
             ];
             row.extend(beside_margins(&records, position)?);
             table.push_row(row)?;
@@ -159,10 +205,9 @@ fn beside_margins(records: &[&ModelRecord], position: usize) -> Result<[Cell; 4]
     ])
 }
 
-/// Every certified pair of model and image, for files.
-fn pairs(benches: &[Bench<'_>], results: &[ModelResult]) -> Result<Table> {
+/// Every certified pair of a model of one data set and an image, for files.
+fn pairs(bench: &Bench<'_>, results: &[ModelResult]) -> Result<Table> {
     let columns = [
-        "set",
         "model",
         "seed",
         "image",
@@ -173,6 +218,8 @@ fn pairs(benches: &[Bench<'_>], results: &[ModelResult]) -> Result<Table> {
         "rho_cell",
         "jacobian_spectral",
         "radius_v1",
+        "term_v1",
+        "worth_v1",
         "radius_v2",
         "radius_v3",
         "margin_lower",
@@ -181,15 +228,20 @@ fn pairs(benches: &[Bench<'_>], results: &[ModelResult]) -> Result<Table> {
         "share_at_b_f",
         "share_at_b_m",
     ];
-    let mut table = Table::new("pairs", "Every certified pair", &columns)
-        .with_caption(
-            "One row per model, seed and image: bounds with the lower limit of p₀, certificates, \
+    let name = &bench.set().name;
+    let mut table = Table::new(
+        &format!("pairs-{name}"),
+        &format!("Every certified pair on {name}"),
+        &columns,
+    )
+    .with_caption(
+        "One row per model, seed and image: bounds with the lower limit of p₀, certificates, \
              the bracket of the empirical margin (V1), and the share within r that the hunt left \
              at the first-order bounds.",
-        )
-        .for_files();
-    for result in results {
-        let (bench, record) = (&benches[result.set], &result.record);
+    )
+    .for_files();
+    for result in results.iter().filter(|r| r.set == bench.set) {
+        let record = &result.record;
         for (i, input) in record.inputs.iter().enumerate() {
             let radius = |name: &str| -> Cell {
                 let mut all = input.certificates.iter();
@@ -203,7 +255,6 @@ fn pairs(benches: &[Bench<'_>], results: &[ModelResult]) -> Result<Table> {
             };
             let margin = record.margins.get(i).map(|m| &m.margin);
             table.push_row(vec![
-                bench.set().name.as_str().into(),
                 result.name.into(),
                 result.seed.to_string().into(),
                 bench.positions[i].into(),
@@ -214,6 +265,8 @@ fn pairs(benches: &[Bench<'_>], results: &[ModelResult]) -> Result<Table> {
                 input.cell_radius.into(),
                 input.bounds.jacobian_spectral.into(),
                 radius("V1"),
+                input.mean_only().best.term.name().into(),
+                input.mean_only().best.evidence.to_string().into(),
                 radius("V2"),
                 radius("V3"),
                 margin.map(|m| m.value).into(),
@@ -287,6 +340,8 @@ pub(super) fn sections(
         certified.push(radii(bench, results)?);
     }
     certified.push(listed_table()?);
-    certified.push(pairs(benches, results)?);
+    for bench in benches {
+        certified.push(pairs(bench, results)?);
+    }
     Ok(vec![hunt, certified])
 }

@@ -91,8 +91,12 @@ pub struct ChapterConfig {
     pub noise_variances: Vec<f64>,
     /// Test images under input noise.
     pub noise_images: usize,
+    /// Test images of which the encoder's Jacobian is taken.
+    pub encoder_images: usize,
     /// Norms along a ray.
     pub ray_norms: Vec<f64>,
+    /// Cap of the margins along a ray, well beyond where random directions leave the ball.
+    pub ray_cap: f64,
     /// Noise draws per norm along a ray.
     pub ray_samples: usize,
     /// Radii of P(‖Δ(x)‖ ≤ r) against r.
@@ -184,7 +188,9 @@ impl ChapterConfig {
             damage_samples: 400,
             noise_variances: grid(0.0, 1.0, 0.05),
             noise_images: 500,
+            encoder_images: 500,
             ray_norms: grid(0.0, 12.0, 0.5),
+            ray_cap: 200.0,
             ray_samples: 200,
             acceptance_radii: grid(0.0, 8.0, 0.2),
             acceptance_samples: 1000,
@@ -226,6 +232,7 @@ impl ChapterConfig {
                     damage_samples: 50,
                     noise_variances: grid(0.0, 1.0, 0.25),
                     noise_images: 16,
+                    encoder_images: 16,
                     ray_norms: grid(0.0, 12.0, 3.0),
                     ray_samples: 50,
                     acceptance_radii: grid(0.0, 8.0, 1.0),
@@ -260,6 +267,7 @@ impl ChapterConfig {
                     attack_restarts: 5,
                     norms: grid(0.0, 10.0, 1.0),
                     noise_images: 10_000,
+                    encoder_images: 10_000,
                     ray_norms: grid(0.0, 12.0, 0.25),
                     ray_samples: 1000,
                     acceptance_samples: 4000,

@@ -12,7 +12,9 @@ use anyhow::{Context as _, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use vaegis_attacks::{AttackRows, Variant};
-use vaegis_eval::bounds::{BoundOptions, InputBounds, margin_bounds};
+use vaegis_eval::bounds::{
+    BoundOptions, EncoderBounds, InputBounds, encoder_bounds, margin_bounds,
+};
 use vaegis_eval::channel::{ChannelDamage, propagated, separate};
 use vaegis_eval::curve::{
     RayOptions, acceptance_probabilities, random_directions, ray_probabilities, unit_directions,
@@ -38,6 +40,8 @@ pub(super) enum Measure {
     Quality,
     /// Bounds, Jacobians and r_min.
     Bounds,
+    /// Jacobians, and bounds at p₀ = 0.9, of many images.
+    Encoder,
     /// Adversarial margins at the data set's r.
     Margins,
     /// Adversarial margins of the mean alone (V1).
@@ -63,7 +67,7 @@ impl Measure {
     pub(super) fn units(self) -> f64 {
         match self {
             Self::Quality | Self::Acceptance | Self::InputNoise => 1.0,
-            Self::Bounds => 2.0,
+            Self::Bounds | Self::Encoder => 2.0,
             Self::Margins | Self::MeanMargins | Self::OtherMargins => 8.0,
             Self::Rays | Self::Channels => 4.0,
             Self::Damage => 6.0,
@@ -137,6 +141,8 @@ pub(super) struct Network {
     pub quality: Option<Quality>,
     /// See [`Measure::Bounds`].
     pub bounds: Vec<InputBounds>,
+    /// See [`Measure::Encoder`].
+    pub encoder: Vec<EncoderBounds>,
     /// See [`Measure::Margins`].
     pub margins: Vec<InputMargin>,
     /// See [`Measure::MeanMargins`].
@@ -220,6 +226,7 @@ impl Bench<'_> {
             seed,
             quality: None,
             bounds: Vec::new(),
+            encoder: Vec::new(),
             margins: Vec::new(),
             mean_margins: Vec::new(),
             other_margins: Vec::new(),
@@ -248,6 +255,14 @@ impl Bench<'_> {
                     };
                     network.bounds = run.stage("bounds", &options, || {
                         Ok(margin_bounds(model, &x, &options, &noise("bounds"))?)
+                    })?;
+                }
+                Measure::Encoder => {
+                    network.encoder = run.stage("encoder", &config.encoder_images, || {
+                        let x = self
+                            .images
+                            .first_test_images(config.encoder_images, self.ctx)?;
+                        Ok(encoder_bounds(model, &x)?)
                     })?;
                 }
                 Measure::Margins => {
@@ -280,7 +295,7 @@ impl Bench<'_> {
                     network.at_bounds = Some(at);
                 }
                 Measure::Rays => {
-                    let options = self.margin_options(self.set.r);
+                    let options = self.ray_margin_options();
                     let key = (options, &config.ray_norms, config.ray_samples, attack, last);
                     let rays = run.stage("rays", &key, || {
                         self.rays(model, &x, &options, last, &noise("rays"))
@@ -347,6 +362,16 @@ impl Bench<'_> {
         }
     }
 
+    /// One ray per image, which needs no attack and so may go far.
+    fn ray_margin_options(&self) -> MarginOptions {
+        MarginOptions {
+            direction: MarginDirection::Fixed,
+            restarts: 1,
+            cap: self.config.ray_cap,
+            ..self.margin_options(self.set.r)
+        }
+    }
+
     fn quality(&self, model: &dyn LatentModel, noise: &Noise) -> Result<Quality> {
         let x = self.images.all_test_images(self.ctx)?;
         Ok(Quality {
@@ -382,16 +407,11 @@ impl Bench<'_> {
             let values = |curve: Vec<stats::Proportion>| curve.iter().map(|p| p.value()).collect();
             Ok(curves.into_iter().map(values).collect())
         };
-        // The same directions as above: one ray per image.
-        let along = MarginOptions {
-            direction: MarginDirection::Fixed,
-            restarts: 1,
-            ..*margin
-        };
         Ok(Rays {
             random: probabilities(&random)?,
             adversarial: probabilities(&adversarial)?,
-            margins: margins(model, x, &along, noise, |_, _| ())?,
+            // The same directions as above.
+            margins: margins(model, x, margin, noise, |_, _| ())?,
         })
     }
 }

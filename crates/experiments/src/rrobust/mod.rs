@@ -105,7 +105,7 @@ impl Experiment for Chapter {
     fn duration(&self, tier: Tier) -> &'static str {
         match tier {
             Tier::Smoke => "about a minute",
-            Tier::Desk => about(35),
+            Tier::Desk => about(110),
             Tier::Paper => "days; better on a GPU",
         }
     }

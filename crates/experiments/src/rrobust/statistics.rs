@@ -2,6 +2,7 @@
 
 use super::measure::Network;
 use crate::averages::mean;
+use vaegis_eval::degradation::Degradation;
 use vaegis_eval::margin::InputMargin;
 
 /// Lower ends of the brackets; the cap for images at the cap, 0 for images that
@@ -29,7 +30,7 @@ pub(super) fn mean_other_p0(network: &Network, which: usize) -> f64 {
 
 /// Mean ‖J_μ‖_F.
 pub(super) fn jacobian(network: &Network) -> f64 {
-    mean(network.bounds.iter().map(|b| b.jacobian_frobenius))
+    mean(network.encoder.iter().map(|b| b.jacobian_frobenius))
 }
 
 /// Mean smallest usable r.
@@ -44,7 +45,7 @@ pub(super) fn bound(network: &Network) -> f64 {
 
 /// Mean B_F at p₀ = 0.9, which knows the encoder alone.
 pub(super) fn fixed_bound(network: &Network) -> f64 {
-    mean(network.bounds.iter().map(|b| b.at_p0_90.frobenius))
+    mean(network.encoder.iter().map(|b| b.at_p0_90.frobenius))
 }
 
 /// Mean over the test set of σ.
@@ -81,9 +82,18 @@ pub(super) fn attacked_likelihood(network: &Network, at: usize) -> f64 {
 
 /// Signed degradation of every image at the position of a norm.
 pub(super) fn degradations(network: &Network, at: usize) -> Vec<f64> {
+    each_degradation(network, at, Degradation::signed)
+}
+
+/// The same as the text prints it.
+pub(super) fn printed_degradations(network: &Network, at: usize) -> Vec<f64> {
+    each_degradation(network, at, Degradation::printed)
+}
+
+fn each_degradation(network: &Network, at: usize, of: fn(&Degradation) -> f64) -> Vec<f64> {
     let point = network.damage.get(at);
     point.map_or_else(Vec::new, |p| {
-        p.rows.iter().map(|r| r.degradation.signed()).collect()
+        p.rows.iter().map(|r| of(&r.degradation)).collect()
     })
 }
 

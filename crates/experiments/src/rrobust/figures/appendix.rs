@@ -1,7 +1,7 @@
 //! Figures E.2 to E.5: the unperturbed law, and the encoder against β.
 
 use super::table::quality;
-use super::trends::{encoder_claims, encoder_figures, noise_curve};
+use super::trends::{encoder_claims, encoder_figures, noise_curve, rising};
 use crate::averages::mean;
 use crate::page::{Page, block_id};
 use crate::rrobust::config::Setting;
@@ -65,6 +65,21 @@ pub(super) fn acceptance(study: &Study<'_>, id: &str, page: &mut Page) -> Result
             &set.rise((low, high), r_min),
             0.0,
             "difference of the mean r_min",
+        );
+        let order = rising(settings);
+        page.claim_above(
+            (
+                &format!("{id}-{name}-everywhere"),
+                &format!(
+                    "the smallest usable r grows at every step from {} to {}",
+                    low.label(),
+                    high.label()
+                ),
+                "thesis figure E.2 (acceptance band 6; τ = 0.1 may tie with none)",
+            ),
+            &set.smallest_rise(&order, r_min),
+            0.0,
+            "smallest rise of the mean r_min between neighbors",
         );
     }
     Ok(())
@@ -167,7 +182,7 @@ fn bounds(set: &Set, id: &str) -> Result<Figure> {
         let networks = set.at(setting);
         let all = networks
             .iter()
-            .flat_map(|n| n.bounds.iter().map(|b| b.at_p0_90.frobenius));
+            .flat_map(|n| n.encoder.iter().map(|b| b.at_p0_90.frobenius));
         BoxSummary::from_values(&setting.label(), &all.collect::<Vec<_>>())
     };
     let figure = Figure::boxes(

@@ -48,6 +48,7 @@ const PICTURES: &[Measure] = &[Measure::Quality, Measure::Margins];
 const SCATTER: &[Measure] = &[
     Measure::Quality,
     Measure::Bounds,
+    Measure::Encoder,
     Measure::Margins,
     Measure::MeanMargins,
     Measure::AtBounds,
@@ -55,8 +56,9 @@ const SCATTER: &[Measure] = &[
     Measure::Damage,
 ];
 const CHANNELS: &[Measure] = &[Measure::Quality, Measure::Channels];
-const ENCODER: &[Measure] = &[Measure::Quality, Measure::Bounds];
-const NOISE: &[Measure] = &[Measure::Quality, Measure::Bounds, Measure::InputNoise];
+const ENCODER: &[Measure] = &[Measure::Quality, Measure::Encoder];
+const NOISE: &[Measure] = &[Measure::Quality, Measure::Encoder, Measure::InputNoise];
+const NOISY_PICTURES: &[Measure] = &[Measure::Quality, Measure::Margins, Measure::InputNoise];
 
 /// All figures, in the order of the sources.
 pub(super) const FIGURES: &[Spec] = &[
@@ -121,7 +123,7 @@ pub(super) const FIGURES: &[Spec] = &[
             ask(CIFAR, Networks::All, SCATTER),
         ],
         draw: scatter::bound_against_margin,
-        minutes: 25,
+        minutes: 75,
     },
     Spec {
         id: "fig-6.7",
@@ -133,6 +135,7 @@ pub(super) const FIGURES: &[Spec] = &[
             &[
                 Measure::Quality,
                 Measure::Bounds,
+                Measure::Encoder,
                 Measure::Margins,
                 Measure::OtherMargins,
                 Measure::Rays,
@@ -150,7 +153,7 @@ pub(super) const FIGURES: &[Spec] = &[
         requests: &[ask(
             MNIST,
             Networks::Betas,
-            &[Measure::Quality, Measure::Damage],
+            &[Measure::Quality, Measure::Margins, Measure::Damage],
         )],
         draw: pictures::attacked_by_beta,
         minutes: 8,
@@ -165,6 +168,7 @@ pub(super) const FIGURES: &[Spec] = &[
             &[
                 Measure::Quality,
                 Measure::Bounds,
+                Measure::Encoder,
                 Measure::Margins,
                 Measure::OtherMargins,
                 Measure::Damage,
@@ -221,7 +225,7 @@ pub(super) const FIGURES: &[Spec] = &[
         id: "fig-e.6",
         title: "reconstructions of noisy images by β on Fashion-MNIST",
         sources: "thesis figure E.6; paper figure 12",
-        requests: &[ask(FASHION, Networks::Betas, NOISE)],
+        requests: &[ask(FASHION, Networks::Betas, NOISY_PICTURES)],
         draw: pictures::noisy_by_beta,
         minutes: 6,
     },

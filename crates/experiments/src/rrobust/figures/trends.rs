@@ -137,6 +137,14 @@ fn margin_histogram(set: &Set, settings: &[Setting], id: &str) -> Result<Figure>
     Ok(figure.with_caption("Lower ends of the brackets of all images and seeds, m = ½."))
 }
 
+/// The settings along which a quantity has to grow: all but the one that may tie with none.
+pub(super) fn rising(settings: &[Setting]) -> Vec<Setting> {
+    let settings = settings.iter().copied();
+    settings
+        .filter(|s| s.tau.total_cmp(&MAY_TIE).is_ne())
+        .collect()
+}
+
 /// Figure 6.7.
 pub(super) fn offset_on_sigma(study: &Study<'_>, id: &str, page: &mut Page) -> Result<()> {
     let set = study.set(super::MNIST)?;
@@ -166,11 +174,7 @@ pub(super) fn offset_on_sigma(study: &Study<'_>, id: &str, page: &mut Page) -> R
     if let Some(table) = at_other_r(set, &settings, id)? {
         page.section.push(table);
     }
-    let order: Vec<Setting> = settings
-        .iter()
-        .copied()
-        .filter(|s| s.tau.total_cmp(&MAY_TIE).is_ne())
-        .collect();
+    let order = rising(&settings);
     page.claim_above(
         (
             &format!("{id}-margin"),
@@ -316,12 +320,8 @@ pub(super) fn encoder_figures(
             Axis::linear("‖J_μ‖_F"),
         ),
         |n| {
-            Spread::of(
-                &n.bounds
-                    .iter()
-                    .map(|b| b.jacobian_frobenius)
-                    .collect::<Vec<_>>(),
-            )
+            let norms = n.encoder.iter().map(|b| b.jacobian_frobenius);
+            Spread::of(&norms.collect::<Vec<_>>())
         },
     )?);
     Ok(())
