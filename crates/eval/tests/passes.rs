@@ -3,10 +3,12 @@
 use std::cell::Cell;
 use vaegis_attacks::Variant;
 use vaegis_core::SeedTree;
+use vaegis_eval::bounds::{BoundOptions, encoder_bounds, margin_bounds};
 use vaegis_eval::robust::distances;
 use vaegis_nn::toy::{LinearGaussian, LinearGaussianSpec};
 use vaegis_nn::{LatentModel, LatentPath, Likelihood, Mode, Posterior};
 use vaegis_tensor::{Device, Kind, Noise, ParamStore, Tensor};
+use vaegis_zoo::{NetworkConfig, Vae, VaeConfig};
 
 const NUM_INPUTS: usize = 12;
 /// Draws are rounded to f32 alike; sums in f64 are taken in another order in another batch.
@@ -87,4 +89,47 @@ fn distances_of_many_inputs_share_passes_and_equal_those_of_each_alone() {
     }
     let none = distances(&model, &x, &x, Variant::Both, 0, &keys, &noise).expect("one layer");
     assert_eq!(none, vec![Vec::<f64>::new(); NUM_INPUTS]);
+}
+
+/// What the encoder says of many inputs, in several passes, is what the bounds say of them.
+#[test]
+fn the_encoder_alone_gives_the_numbers_that_stand_in_the_bounds() {
+    let config = VaeConfig {
+        input: [1, 3, 3],
+        latent: 3,
+        network: NetworkConfig::mlp(&[12, 8]),
+        ..VaeConfig::default()
+    };
+    let noise = Noise::portable(SeedTree::new(6));
+    let store = ParamStore::new(Kind::Float, Device::Cpu, noise.child("vae"));
+    let model = Vae::new(&config, &store).expect("valid");
+    store.set_trainable(false);
+    let x = noise
+        .child("x")
+        .uniform(&[150, 1, 3, 3], Kind::Float, Device::Cpu);
+    let options = BoundOptions {
+        num_samples: 20,
+        ..BoundOptions::default()
+    };
+    let bounds = margin_bounds(&model, &x, &options, &noise.child("bounds")).expect("one layer");
+    let encoder = encoder_bounds(&model, &x).expect("one layer");
+    assert_eq!(encoder.len(), 150);
+    for (e, b) in encoder.iter().zip(&bounds) {
+        for (found, want) in [
+            (e.jacobian_frobenius, b.jacobian_frobenius),
+            (e.jacobian_spectral, b.jacobian_spectral),
+            (e.sigma_min, b.sigma_min),
+            (e.at_p0_90.frobenius, b.at_p0_90.frobenius),
+            (e.at_p0_90.mahalanobis, b.at_p0_90.mahalanobis),
+        ] {
+            // σ comes from f32 products whose order depends on the batch.
+            assert!(
+                want > 0.0 && (found / want - 1.0).abs() < 1e-5,
+                "{found} for {want}"
+            );
+        }
+    }
+    let norms = encoder.iter().map(|e| e.jacobian_frobenius);
+    let (low, high) = norms.fold((f64::MAX, 0.0_f64), |(l, h), v| (l.min(v), h.max(v)));
+    assert!(high > 1.01 * low, "the encoder bends: {low} to {high}");
 }

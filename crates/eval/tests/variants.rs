@@ -17,8 +17,9 @@ use vaegis_theory::bisection::MarginStatus;
 use vaegis_theory::r_min;
 use vaegis_theory::stats::{Proportion, mean};
 
-/// Standard errors that a Monte-Carlo estimate may be off: 1 in 10⁶ by chance.
-const STANDARD_ERRORS: f64 = 5.0;
+/// Standard errors that a Monte-Carlo estimate may be off: 1 in 16 000 by chance, with draws that
+/// never change.
+const STANDARD_ERRORS: f64 = 4.0;
 /// Width at which the bisection of a margin stops.
 const TOLERANCE: f64 = 0.02;
 const VARIANTS: [Variant; 4] = [

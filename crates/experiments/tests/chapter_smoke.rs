@@ -93,4 +93,12 @@ fn every_figure_is_drawn_and_judged_and_shares_what_it_measured() {
     let (first, second) = (data(at), data(fresh.path()));
     assert!(first.len() >= 2, "{:?}", first.keys());
     assert_eq!(first, second);
+
+    // C19 once more: a figure that is run alone asks for the margins that it labels.
+    for (id, grid) in [("fig-6.8", "fig-6-8-grid"), ("fig-e.6", "fig-e-6-grid")] {
+        succeed(fresh.path(), &words(id));
+        let folder = fresh.path().join(format!("out/{id}-smoke-0"));
+        let labels = std::fs::read_to_string(folder.join(format!("data/{grid}.json")));
+        assert!(labels.expect("a grid").contains("R = "), "{id}");
+    }
 }

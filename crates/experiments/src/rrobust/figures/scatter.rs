@@ -114,27 +114,36 @@ fn random_scatter(study: &Study<'_>, set: &Set, id: &str) -> Result<Figure> {
     )))
 }
 
-/// Median ratio of the random-direction margin to the adversarial one; NaN where so many random
-/// ones lie at the cap of the search that the median may be on either side of the claim's ratio.
+/// Median ratio of the random-direction margin to the adversarial one; NaN where the cap of the
+/// search leaves open on which side of the claim's ratio it lies.
 fn random_ratio(networks: &[&Network]) -> f64 {
     let each = networks
         .iter()
         .flat_map(|n| n.margins.iter().zip(random_margins(n)));
     // Where an image is not robust at rest, both are 0.
     let robust = each.filter(|(m, _)| m.margin.value > 0.0);
-    let (at_least, at_most): (Vec<f64>, Vec<f64>) = robust
-        .map(|(m, random)| {
-            let ratio = random.margin.value / m.margin.value;
-            let is_cut = random.margin.status == MarginStatus::AtCap;
-            (ratio, if is_cut { f64::MAX } else { ratio })
-        })
+    median_of_cut(
+        robust.map(|(m, random)| (random.margin.value / m.margin.value, is_cut(random))),
+        RANDOM_RATIO,
+    )
+}
+
+/// Median of values of which some are only lower limits; NaN where it may lie on either side of
+/// the threshold.
+fn median_of_cut(values: impl Iterator<Item = (f64, bool)>, threshold: f64) -> f64 {
+    let (at_least, at_most): (Vec<f64>, Vec<f64>) = values
+        .map(|(value, is_limit)| (value, if is_limit { f64::MAX } else { value }))
         .unzip();
     let (at_least, at_most) = (median(at_least), median(at_most));
-    if at_least < RANDOM_RATIO && at_most >= RANDOM_RATIO {
+    if at_least < threshold && at_most >= threshold {
         f64::NAN
     } else {
         at_least
     }
+}
+
+fn is_cut(margin: &InputMargin) -> bool {
+    margin.margin.status == MarginStatus::AtCap
 }
 
 fn random_margins(network: &Network) -> &[InputMargin] {
@@ -239,7 +248,7 @@ fn networks(set: &Set, id: &str) -> Result<Table> {
         ("random-direction R", &|n| mean(values(random_margins(n)))),
         ("random at the cap", &|n| {
             let margins = random_margins(n).iter();
-            mean(margins.map(|m| f64::from(u8::from(m.margin.status == MarginStatus::AtCap))))
+            mean(margins.map(|m| f64::from(u8::from(is_cut(m)))))
         }),
         ("‖x − g(μ(x))‖", &distortion),
     ];
@@ -257,4 +266,20 @@ fn networks(set: &Set, id: &str) -> Result<Table> {
         ),
         &columns,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::median_of_cut;
+
+    #[test]
+    fn a_cut_median_decides_only_what_its_limits_decide() {
+        let of = |values: &[(f64, bool)]| median_of_cut(values.iter().copied(), 4.0);
+        // Nothing is cut; above the threshold at least; surely below; on either side.
+        assert_eq!(of(&[(2.0, false), (3.0, false), (9.0, false)]), 3.0);
+        assert_eq!(of(&[(2.0, false), (5.0, true), (9.0, true)]), 5.0);
+        assert_eq!(of(&[(2.0, false), (3.0, false), (3.5, true)]), 3.0);
+        assert!(of(&[(2.0, false), (3.0, true), (3.5, true)]).is_nan());
+        assert!(of(&[]).is_nan());
+    }
 }
