@@ -23,6 +23,7 @@ pub mod seatbelt;
 pub mod stage;
 pub mod tier;
 pub mod tour;
+mod variants;
 
 pub use context::RunCtx;
 pub use registry::Experiment;

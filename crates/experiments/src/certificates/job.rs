@@ -7,6 +7,7 @@ use crate::images::Images;
 use crate::model_cache::{Recipe, trained};
 use crate::progress::Progress;
 use crate::stage::stage;
+use crate::variants::short_name;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use vaegis_attacks::Variant;
@@ -238,15 +239,5 @@ fn worst(path: &NetworkPath, lipschitz: f64) -> f64 {
 
 /// Name of the certificate of a variant among the claims.
 pub(super) fn certificate_claim(variant: Variant) -> String {
-    format!("certificate, {}", variant_name(variant))
-}
-
-/// Short name of a variant in tables.
-pub(super) fn variant_name(variant: Variant) -> &'static str {
-    match variant {
-        Variant::MeanOnly => "V1",
-        Variant::Both => "V2",
-        Variant::TwoSample => "V3",
-        Variant::SigmaOnly => "σ only",
-    }
+    format!("certificate, {}", short_name(variant))
 }

@@ -1,10 +1,9 @@
 //! Tables and figures of the certificate experiment.
 
 use super::counterexamples::{Example, table as example_table};
-use super::job::{
-    Bench, FROBENIUS, MAHALANOBIS, ModelRecord, ModelResult, certificate_claim, variant_name,
-};
+use super::job::{Bench, FROBENIUS, MAHALANOBIS, ModelRecord, ModelResult, certificate_claim};
 use super::judge::{count, listed_margins};
+use crate::variants::short_name;
 use anyhow::Result;
 use vaegis_eval::certificate::Term;
 use vaegis_report::{Axis, Cell, Figure, Line, Section, Table};
@@ -161,7 +160,7 @@ fn radii(bench: &Bench<'_>, results: &[ModelResult]) -> Result<Table> {
                 .collect();
             let mut row = vec![
                 Cell::from(name),
-                Cell::from(variant_name(certificate.variant)),
+                Cell::from(short_name(certificate.variant)),
                 Cell::from(constant(|r| r.constants.decoder)?),
                 Cell::from(constant(|r| r.constants.mean)?),
                 Cell::from(mean(&distances)?),
@@ -245,7 +244,7 @@ fn pairs(bench: &Bench<'_>, results: &[ModelResult]) -> Result<Table> {
         for (i, input) in record.inputs.iter().enumerate() {
             let radius = |name: &str| -> Cell {
                 let mut all = input.certificates.iter();
-                let of = all.find(|c| variant_name(c.variant) == name);
+                let of = all.find(|c| short_name(c.variant) == name);
                 of.map(|c| c.best.radius).into()
             };
             let share = |claim: &str| -> Cell {
