@@ -5,13 +5,15 @@
 //! the example `how_robust_is_my_vae` load them.
 
 mod report;
+mod sentences;
 
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use vaegis_attacks::search::Pgd;
 use vaegis_attacks::{Attack, BoxBounds, Search, Variant};
+use vaegis_eval::EvalError;
 use vaegis_eval::bounds::{BoundOptions, InputBounds, margin_bounds};
-use vaegis_eval::certificate::{Certificate, InputCertificates, TermRadius, certify_measured};
+use vaegis_eval::certificate::{Certificate, InputCertificates, certify_measured};
 use vaegis_eval::channel::{ChannelDamage, propagated};
 use vaegis_eval::damage::{DamagePoint, NormSweep};
 use vaegis_eval::degradation::{Degradation, degradation};
@@ -21,11 +23,17 @@ use vaegis_eval::margin_summary::MarginSummary;
 use vaegis_nn::LatentModel;
 use vaegis_tensor::{Noise, Tensor, no_grad};
 
+/// The definition for which the first-order bounds hold.
+const OF_BOUNDS: Variant = Variant::MeanOnly;
+/// Share of the work that the adversarial margins of all definitions are.
+const MARGINS_SHARE: f64 = 0.5;
+
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct AuditOptions {
-    /// Empirical margins; their r and m are those of the bounds.
+    /// Empirical margins; their r and m are those of the bounds. Attacks and random directions are
+    /// of their definition; margins of V1 are measured in any case, because bounds are of V1.
     pub margins: MarginOptions,
     /// Noise draws for p₀.
     pub num_samples: usize,
@@ -55,6 +63,14 @@ impl Default for AuditOptions {
 }
 
 impl AuditOptions {
+    /// The definitions whose margins are searched for.
+    fn variants(&self) -> Vec<Variant> {
+        let asked = self.margins.variant;
+        let mut variants = vec![OF_BOUNDS];
+        variants.extend(Some(asked).filter(|&variant| variant != OF_BOUNDS));
+        variants
+    }
+
     fn attack(&self) -> Attack {
         let pgd = Pgd {
             steps: self.margins.steps,
@@ -72,35 +88,48 @@ impl AuditOptions {
     }
 }
 
+/// A finding with the definition of r-robustness that it is of. Numbers of different definitions
+/// have no general order.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OfVariant<T> {
+    /// Which random vector stays within r.
+    pub variant: Variant,
+    /// What was found.
+    #[serde(flatten)]
+    pub found: T,
+}
+
 /// What was found on one input.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InputAudit {
     /// ‖x − g(μ(x))‖: a network that reconstructs nothing is trivially robust.
     #[serde(with = "vaegis_core::codec::float")]
     pub distortion: f64,
-    /// First-order bounds, with p₀ and r_min.
-    pub bounds: InputBounds,
+    /// First-order bounds, with p₀ and r_min: of V1.
+    pub bounds: OfVariant<InputBounds>,
     /// Certificates, one per variant that can be certified: none for networks
     /// whose layers are not fully connected.
     pub certificates: Vec<Certificate>,
-    /// Adversarial margin: from above, since attacks are incomplete.
-    pub margin: InputMargin,
+    /// Adversarial margins, one per definition, V1 first: from above, since attacks are
+    /// incomplete.
+    pub margins: Vec<OfVariant<InputMargin>>,
     /// Margin along one random direction: an average case.
-    pub random: InputMargin,
-    /// Damage of the strongest attack through each channel of the encoder.
+    pub random: OfVariant<InputMargin>,
+    /// Damage of the strongest attack through each channel of the encoder: μ alone is V1, both
+    /// are V2.
     pub channels: ChannelDamage,
-    /// Likelihood before and under the strongest attack.
+    /// Likelihood at the mean encoding, without noise, before and under the strongest attack.
     pub degradation: Degradation,
 }
 
 /// Margins over all inputs.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct AuditSummary {
-    /// Adversarial margins.
-    pub margins: MarginSummary,
+    /// Adversarial margins, one summary per definition, V1 first.
+    pub margins: Vec<OfVariant<MarginSummary>>,
     /// Margins along random directions.
-    pub random: MarginSummary,
+    pub random: OfVariant<MarginSummary>,
 }
 
 /// Everything that was found.
@@ -151,19 +180,7 @@ pub fn audit(
     };
     let bounds = certificates(model, x, &bound_options, &noise.child("bounds"))?;
     progress(0.15, "bounds and certificates");
-    let mut rounds = 0.0;
-    let found = margins(
-        model,
-        x,
-        &options.margins,
-        &noise.child("margins"),
-        |done, all| {
-            let share = 0.5 * done as f64 / all.max(1) as f64;
-            progress(share - rounds, "adversarial margins");
-            rounds = share;
-        },
-    )?;
-    progress(0.5 - rounds, "adversarial margins");
+    let found = adversarial(model, x, options, &noise.child("margins"), &mut progress)?;
     let along = MarginOptions {
         direction: MarginDirection::Fixed,
         restarts: 1,
@@ -179,25 +196,43 @@ pub fn audit(
     let channels = propagated(model, x, &attacked, samples, &noise.child("channels"))?;
     let degraded = degradation(model, x, &attacked);
     progress(0.25, "attacks");
-    let of = |all: &[InputMargin]| MarginSummary::of(all.iter().map(|m| &m.margin));
+    let of = |variant, all: &[InputMargin]| {
+        let found = MarginSummary::of(all.iter().map(|m| &m.margin))?;
+        Ok::<_, EvalError>(OfVariant { variant, found })
+    };
+    let asked = options.margins.variant;
+    let each = found.iter().map(|(variant, all)| of(*variant, all));
     let summary = AuditSummary {
-        margins: of(&found)?,
-        random: of(&random)?,
+        margins: each.collect::<Result<_, _>>()?,
+        random: of(asked, &random)?,
+    };
+    let margins_of = |row: usize| -> Vec<OfVariant<InputMargin>> {
+        let of_row = |(variant, all): &(Variant, Vec<InputMargin>)| OfVariant {
+            variant: *variant,
+            found: all[row].clone(),
+        };
+        found.iter().map(of_row).collect()
     };
     let inputs = bounds
         .into_iter()
-        .zip(found)
         .zip(random)
         .zip(channels)
         .zip(degraded)
         .zip(distortion(model, x))
+        .enumerate()
         .map(
-            |(((((found, margin), random), channels), degradation), distortion)| InputAudit {
+            |(row, ((((certified, random), channels), degradation), distortion))| InputAudit {
                 distortion,
-                bounds: found.bounds,
-                certificates: found.certificates,
-                margin,
-                random,
+                bounds: OfVariant {
+                    variant: OF_BOUNDS,
+                    found: certified.bounds,
+                },
+                certificates: certified.certificates,
+                margins: margins_of(row),
+                random: OfVariant {
+                    variant: asked,
+                    found: random,
+                },
                 channels,
                 degradation,
             },
@@ -213,6 +248,35 @@ pub fn audit(
         x: x.shallow_clone(),
         attacked,
     })
+}
+
+/// Adversarial margins of all inputs, for every definition.
+fn adversarial(
+    model: &dyn LatentModel,
+    x: &Tensor,
+    options: &AuditOptions,
+    noise: &Noise,
+    progress: &mut impl FnMut(f64, &str),
+) -> Result<Vec<(Variant, Vec<InputMargin>)>> {
+    let variants = options.variants();
+    let share = MARGINS_SHARE / variants.len() as f64;
+    let search = |variant| {
+        let options = MarginOptions {
+            variant,
+            ..options.margins
+        };
+        let mut so_far = 0.0;
+        // Every definition sees the same draws, so that V1 and V2 agree on p₀, which is one
+        // number for both.
+        let found = margins(model, x, &options, noise, |done, all| {
+            let now = share * done as f64 / all.max(1) as f64;
+            progress(now - so_far, "adversarial margins");
+            so_far = now;
+        })?;
+        progress(share - so_far, "adversarial margins");
+        Ok((variant, found))
+    };
+    variants.into_iter().map(search).collect()
 }
 
 /// What norms of attacks have to be.
@@ -247,10 +311,14 @@ fn certificates(
 }
 
 impl InputAudit {
-    /// The certified radius against attacks on the mean (V1), and the argument
-    /// behind it.
-    pub fn certified(&self) -> Option<TermRadius> {
-        let of_mean = |c: &&Certificate| c.variant == Variant::MeanOnly;
-        self.certificates.iter().find(of_mean).map(|c| c.best)
+    /// The adversarial margin by a definition, if it was searched for.
+    pub fn margin(&self, variant: Variant) -> Option<&InputMargin> {
+        let mut all = self.margins.iter();
+        all.find(|m| m.variant == variant).map(|m| &m.found)
+    }
+
+    /// The certificate for a definition, if there is one.
+    pub fn certificate(&self, variant: Variant) -> Option<&Certificate> {
+        self.certificates.iter().find(|c| c.variant == variant)
     }
 }

@@ -1,15 +1,16 @@
-//! What an audit says: sentences, tables, figures and pictures.
+//! The report of an audit: tables, figures and pictures.
 
-use super::{Audit, InputAudit};
+use super::sentences::{NO_ORDER, kinds, median};
+use super::{Audit, InputAudit, OF_BOUNDS};
 use crate::claims::over_seeds;
 use crate::pictures::pixels;
+use crate::variants::{long_name, short_name};
 use anyhow::{Result, bail};
-use vaegis_eval::certificate::LayerNorms;
+use vaegis_attacks::Variant;
 use vaegis_report::{
     Axis, Block, Cell, Figure, Histogram, ImageCell, ImageGrid, Line, Picture, Report, RunManifest,
     Section, Table,
 };
-use vaegis_theory::stats;
 
 /// Images shown as pictures.
 const SHOWN: usize = 8;
@@ -17,103 +18,8 @@ const SHOWN: usize = 8;
 const BINS: usize = 20;
 
 impl Audit {
-    fn values(&self, pick: impl Fn(&InputAudit) -> f64) -> Vec<f64> {
+    pub(super) fn values(&self, pick: impl Fn(&InputAudit) -> f64) -> Vec<f64> {
         self.inputs.iter().map(pick).collect()
-    }
-
-    /// The findings in a few sentences.
-    pub fn sentences(&self) -> Vec<String> {
-        let median = |values: &[f64]| stats::median(values).unwrap_or(f64::NAN);
-        let (r, m) = (self.options.margins.r, self.options.margins.m);
-        let margins = &self.summary.margins;
-        let bounds = self.values(|i| i.bounds.confident.frobenius);
-        let distortions = self.values(|i| i.distortion);
-        let largest = self.damage.last().map_or(f64::NAN, |p| p.norm);
-        let damage = self.values(|i| i.channels.both);
-        let mut sentences = vec![
-            format!(
-                "Margin: under every attack tried, distortions of L2 norm up to {:.2} (median over \
-                 {} inputs; smallest {:.2}) leave the reconstruction within {r} of the clean one \
-                 with probability above {m}. The attacks are incomplete, so the true margin may \
-                 be smaller.",
-                margins.median, margins.num_inputs, margins.minimum,
-            ),
-            format!(
-                "First-order bound B_F: median {:.3}, with confidence {} per input. It holds \
-                 exactly where the encoder is affine and σ is not attacked, and is an indicator \
-                 elsewhere.",
-                median(&bounds),
-                1.0 - self.options.alpha,
-            ),
-            self.certified_sentence(),
-            format!(
-                "A random direction takes {:.1} (median): compare it with the margin before \
-                 concluding from random noise that a network is robust.",
-                self.summary.random.median,
-            ),
-            format!(
-                "An attack of norm {largest} moves the reconstruction by {:.2} (median), while the \
-                 clean reconstruction itself is {:.2} away from its input.",
-                median(&damage),
-                median(&distortions),
-            ),
-        ];
-        let mut certificates = self.inputs.iter().flat_map(|i| &i.certificates);
-        if certificates.any(|c| c.layer_norms == LayerNorms::MeasuredOnly) {
-            sentences.push(
-                "Some layer is not as orthonormal as the model promises. The certificates use the \
-                 measured norms and hold for this network as it is; the Lipschitz constants it was \
-                 configured with do not: train longer, or freeze with more Björck steps."
-                    .to_owned(),
-            );
-        }
-        let hopeless = margins.share_not_robust;
-        if hopeless > 0.0 {
-            sentences.push(format!(
-                "{:.0} % of the inputs are not r-robust even without an attack: the posterior's \
-                 noise alone leaves the ball; a larger r is needed (median r_min {:.2}).",
-                100.0 * hopeless,
-                median(&self.values(|i| i.bounds.r_min.value)),
-            ));
-        }
-        let broken = margins.share_bracketed_at_zero;
-        if broken > 0.0 {
-            sentences.push(format!(
-                "{:.0} % of the inputs are robust at rest but at no radius tried: their margin is \
-                 below the tolerance {}.",
-                100.0 * broken,
-                self.options.margins.tolerance,
-            ));
-        }
-        let capped = margins.share_at_cap;
-        if capped > 0.0 {
-            sentences.push(format!(
-                "{:.0} % of the inputs withstood every norm up to {}: their margin is only known \
-                 to exceed what was tried.",
-                100.0 * capped,
-                self.options.margins.cap,
-            ));
-        }
-        sentences
-    }
-
-    fn certified_sentence(&self) -> String {
-        let radii: Vec<f64> = self
-            .inputs
-            .iter()
-            .filter_map(|i| i.certified().map(|c| c.radius))
-            .collect();
-        if radii.is_empty() {
-            return "Certificate: none, since the layers of this network are not fully connected."
-                .to_owned();
-        }
-        format!(
-            "Certificate against attacks on μ (σ kept): median {:.2e}, largest {:.2e}. No attack of \
-             a smaller norm can break r-robustness, with the confidence above where p₀ enters; \
-             ordinary networks get small ones.",
-            stats::median(&radii).unwrap_or(f64::NAN),
-            radii.iter().copied().fold(0.0, f64::max),
-        )
     }
 
     /// One row per input, named by `names`.
@@ -128,67 +34,69 @@ impl Audit {
                 names.len()
             );
         }
-        let columns = [
-            "input",
-            "margin from",
-            "margin to",
-            "random-direction margin",
-            "margins are",
-            "B_F",
-            "B_2",
-            "B_M",
-            "bounds are",
-            "B_F at p₀ = .9",
-            "certificate (V1)",
-            "by",
-            "certificate is",
-            "p₀",
-            "r_min",
-            "‖J‖_F",
-            "damage",
-            "damage through μ",
-            "damage through σ",
-            "degradation",
-            "‖x − g(μ(x))‖",
-        ];
-        let mut table = Table::new("inputs", "Every input", &columns).with_caption(
-            "Bounds from the Clopper-Pearson limit of p₀. Damage: E ‖Δ‖ under the strongest \
-             attack. Degradation: relative change of log p(x|z), negative where the attack harms.",
-        );
-        for (name, input) in names.iter().zip(&self.inputs) {
-            let mut row = vec![Cell::from(name.as_str())];
-            let bounds = &input.bounds;
-            let certified = input.certified();
-            row.extend([
-                input.margin.margin.value.into(),
-                input.margin.margin.upper.into(),
-                input.random.margin.value.into(),
-                input.margin.evidence.to_string().into(),
-                bounds.confident.frobenius.into(),
-                bounds.confident.spectral.into(),
-                bounds.confident.mahalanobis.into(),
-                bounds.confident.evidence.to_string().into(),
-                bounds.at_p0_90.frobenius.into(),
-                Cell::from(certified.map(|c| c.radius)),
-                Cell::from(certified.map(|c| c.term.name())),
-                Cell::from(certified.map(|c| c.evidence.to_string())),
-            ]);
-            row.extend(
-                [
-                    bounds.p0.value(),
-                    bounds.r_min.value,
-                    bounds.jacobian_frobenius,
-                    input.channels.both,
-                    input.channels.mean_only,
-                    input.channels.sigma_only,
-                    input.degradation.signed(),
-                    input.distortion,
-                ]
-                .map(Cell::from),
-            );
-            table.push_row(row)?;
+        let inputs = names.iter().zip(&self.inputs);
+        let rows: Vec<_> = inputs.map(|(name, input)| self.row(name, input)).collect();
+        let columns = rows.first().into_iter().flatten();
+        let columns: Vec<&str> = columns.map(|(column, _)| column.as_str()).collect();
+        let attack = long_name(self.options.margins.variant);
+        let mut table = Table::new("inputs", "Every input", &columns).with_caption(&format!(
+            "Bounds from the Clopper-Pearson limit of p₀; p₀ and r_min are without an attack, and \
+             those of V1 and V2. Damage: E ‖Δ‖ under the strongest attack, which maximizes the \
+             damage {attack}. Degradation: relative change of log p(x|μ(x + δ)), without noise, \
+             under the same attack, negative where it harms. {NO_ORDER}",
+        ));
+        for row in &rows {
+            table.push_row(row.iter().map(|(_, cell)| cell.clone()).collect())?;
         }
         Ok(table)
+    }
+
+    /// What is known of one input, by the names of the columns: each begins with the definition
+    /// that the number is of.
+    fn row(&self, name: &str, input: &InputAudit) -> Vec<(String, Cell)> {
+        let of = |variant, what: &str, cell| (format!("{}: {what}", long_name(variant)), cell);
+        let mut row = vec![("input".to_owned(), Cell::from(name))];
+        for margin in &input.margins {
+            let (variant, found) = (margin.variant, &margin.found);
+            row.extend([
+                of(variant, "margin from", found.margin.value.into()),
+                of(variant, "margin to", found.margin.upper.into()),
+                of(variant, "margin is", found.evidence.to_string().into()),
+            ]);
+        }
+        let (variant, random) = (input.random.variant, &input.random.found);
+        let radius = random.margin.value.into();
+        row.push(of(variant, "random-direction margin", radius));
+        let (variant, bounds) = (input.bounds.variant, &input.bounds.found);
+        let confident = &bounds.confident;
+        row.extend([
+            of(variant, "B_F", confident.frobenius.into()),
+            of(variant, "B_2", confident.spectral.into()),
+            of(variant, "B_M", confident.mahalanobis.into()),
+            of(variant, "bounds are", confident.evidence.to_string().into()),
+            of(variant, "B_F at p₀ = .9", bounds.at_p0_90.frobenius.into()),
+        ]);
+        for certificate in &input.certificates {
+            let (variant, best) = (certificate.variant, certificate.best);
+            row.extend([
+                of(variant, "certificate", best.radius.into()),
+                of(variant, "certificate by", best.term.name().into()),
+                of(variant, "certificate is", best.evidence.to_string().into()),
+            ]);
+        }
+        let channels = &input.channels;
+        let plain = |what: &str, value: f64| (what.to_owned(), Cell::from(value));
+        row.extend([
+            plain("p₀", bounds.p0.value()),
+            plain("r_min", bounds.r_min.value),
+            plain("‖J‖_F", bounds.jacobian_frobenius),
+            of(Variant::Both, "damage", channels.both.into()),
+            of(Variant::MeanOnly, "damage", channels.mean_only.into()),
+            of(Variant::SigmaOnly, "damage", channels.sigma_only.into()),
+            plain("degradation", input.degradation.signed()),
+            plain("‖x − g(μ(x))‖", input.distortion),
+        ]);
+        row
     }
 
     /// The whole report.
@@ -201,11 +109,17 @@ impl Audit {
         let mut section = Section::new("margins", "Margins and bounds");
         section.push(Block::Text(format!(
             "r = {}, m = {}. Empirical: margins, damage. First order: the bounds. Sound, with confidence \
-             where p₀ enters: the certificate.",
+             where p₀ enters: the certificates. Every number is of one definition of r-robustness. \
+             V1 (mean only): the perturbation moves μ, the noise keeps σ(x). V2 (mean and noise \
+             scale): it moves both, as in the network at work. V3 (two samples): as V2, against a \
+             noisy clean reconstruction instead of the mean one. {NO_ORDER}",
             self.options.margins.r, self.options.margins.m
         )));
         section.push(self.histogram()?);
         section.push(self.margins_table()?);
+        if !self.certified_variants().is_empty() {
+            section.push(self.certificates_table()?);
+        }
         section.push(self.summary_table()?);
         report.sections.push(section);
         let mut section = Section::new("attacks", "Attacks");
@@ -218,18 +132,34 @@ impl Audit {
         Ok(report)
     }
 
+    /// The margins of every input, definition by definition.
+    fn margin_values(&self) -> Vec<(Variant, Vec<f64>)> {
+        let of = |variant| {
+            let all = self.inputs.iter().filter_map(|i| i.margin(variant));
+            (variant, all.map(|m| m.margin.value).collect())
+        };
+        self.options.variants().into_iter().map(of).collect()
+    }
+
     fn histogram(&self) -> Result<Figure> {
-        let margins = self.values(|i| i.margin.margin.value);
+        let margins = self.margin_values();
+        let all: Vec<f64> = margins.iter().flat_map(|(_, v)| v).copied().collect();
+        // The same bins for all definitions.
+        let edges = Histogram::equal_bins("", &all, BINS).edges;
+        let series = margins.iter().map(|(variant, values)| {
+            Histogram::from_values(long_name(*variant), values, edges.clone())
+        });
         Ok(Figure::histogram(
             "margin-histogram",
-            "Adversarial margins",
+            "Adversarial margins by definition",
             Axis::linear("R"),
-            vec![Histogram::equal_bins("inputs", &margins, BINS)],
+            series.collect(),
         )?)
     }
 
     fn margins_table(&self) -> Result<Table> {
         let columns = [
+            "definition",
             "what",
             "mean",
             "smallest",
@@ -246,10 +176,9 @@ impl Audit {
                 "Lower ends of the brackets; an input at the cap counts with the cap. Shares of \
                  the inputs: two kinds of 0 are told apart.",
             );
-        for (what, s) in [
-            ("adversarial", &self.summary.margins),
-            ("random direction", &self.summary.random),
-        ] {
+        let adversarial = self.summary.margins.iter().map(|s| ("adversarial", s));
+        for (what, of) in adversarial.chain([("random direction", &self.summary.random)]) {
+            let s = &of.found;
             let numbers = [
                 s.mean,
                 s.minimum,
@@ -260,10 +189,51 @@ impl Audit {
                 s.share_not_robust,
                 s.share_bracketed_at_zero,
             ];
-            let mut cells = vec![Cell::from(what)];
+            let mut cells = vec![Cell::from(long_name(of.variant)), Cell::from(what)];
             cells.extend(numbers.map(Cell::from));
             cells.push(s.evidence.to_string().into());
             table.push_row(cells)?;
+        }
+        Ok(table)
+    }
+
+    fn certificates_table(&self) -> Result<Table> {
+        let columns = [
+            "definition",
+            "smallest",
+            "median",
+            "largest",
+            "evidence",
+            "margin of the same definition (median)",
+            "above its bracket",
+        ];
+        let mut table = Table::new(
+            "certificates-table",
+            "Certificates over the inputs by definition",
+            &columns,
+        )
+        .with_caption(
+            "V2 and V3 are certified where σ is constant or has a known Lipschitz constant. Above \
+             its bracket: inputs whose certificate exceeds the upper end of the margin's bracket.",
+        );
+        let margins = self.margin_values();
+        for variant in self.certified_variants() {
+            let best = || self.certificates(variant).map(|c| c.best);
+            let radii: Vec<f64> = best().map(|b| b.radius).collect();
+            let margin = margins.iter().find(|(of, _)| *of == variant);
+            let above = margin.map(|_| {
+                let radius = |i: &InputAudit| i.certificate(variant).map(|c| c.best.radius);
+                self.beside_margins(variant, radius).num_below
+            });
+            table.push_row(vec![
+                long_name(variant).into(),
+                radii.iter().copied().fold(f64::INFINITY, f64::min).into(),
+                median(&radii).into(),
+                radii.iter().copied().fold(0.0, f64::max).into(),
+                kinds(best().map(|b| b.evidence)).into(),
+                margin.map(|(_, values)| median(values)).into(),
+                above.into(),
+            ])?;
         }
         Ok(table)
     }
@@ -275,31 +245,40 @@ impl Audit {
             &["what", "mean", "median"],
         )
         .with_caption("Means with 95 % intervals over the inputs.");
-        let rows: [(&str, Vec<f64>); 7] = [
-            ("adversarial margin", self.values(|i| i.margin.margin.value)),
+        let of = |variant, what: &str| format!("{}: {what}", long_name(variant));
+        let margins = self.margin_values().into_iter();
+        let mut rows: Vec<(String, Vec<f64>)> = margins
+            .map(|(variant, values)| (of(variant, "adversarial margin"), values))
+            .collect();
+        rows.extend([
             (
-                "random-direction margin",
-                self.values(|i| i.random.margin.value),
+                of(self.summary.random.variant, "random-direction margin"),
+                self.values(|i| i.random.found.margin.value),
             ),
             (
-                "B_F (confident)",
-                self.values(|i| i.bounds.confident.frobenius),
+                of(OF_BOUNDS, "B_F (confident)"),
+                self.values(|i| i.bounds.found.confident.frobenius),
             ),
             (
-                "B_M (confident)",
-                self.values(|i| i.bounds.confident.mahalanobis),
+                of(OF_BOUNDS, "B_M (confident)"),
+                self.values(|i| i.bounds.found.confident.mahalanobis),
             ),
-            ("r_min", self.values(|i| i.bounds.r_min.value)),
-            ("damage", self.values(|i| i.channels.both)),
-            ("‖x − g(μ(x))‖", self.values(|i| i.distortion)),
-        ];
+            (
+                "r_min".to_owned(),
+                self.values(|i| i.bounds.found.r_min.value),
+            ),
+            (
+                of(Variant::Both, "damage"),
+                self.values(|i| i.channels.both),
+            ),
+            ("‖x − g(μ(x))‖".to_owned(), self.values(|i| i.distortion)),
+        ]);
         for (what, values) in rows {
             let mean = over_seeds(&values);
-            let median = stats::median(&values).unwrap_or(f64::NAN);
             let cells = vec![
                 what.into(),
                 Cell::from((mean.value, mean.lower, mean.upper)),
-                median.into(),
+                median(&values).into(),
             ];
             table.push_row(cells)?;
         }
@@ -313,8 +292,9 @@ impl Audit {
             .iter()
             .map(|p| over_seeds(&p.rows.iter().map(|r| r.distance).collect::<Vec<_>>()))
             .collect();
+        let variant = self.options.margins.variant;
         let line = Line::new(
-            "strongest attack found",
+            &format!("strongest attack found: {}", long_name(variant)),
             norms,
             estimates.iter().map(|e| e.value).collect(),
         )
@@ -324,7 +304,10 @@ impl Audit {
         );
         let figure = Figure::lines(
             "damage",
-            "Damage against the norm of the attack",
+            &format!(
+                "Damage {} against the norm of the attack",
+                short_name(variant)
+            ),
             Axis::linear("‖δ‖₂"),
             Axis::linear("E ‖g(z*) − g(μ(x))‖₂"),
             vec![line],
@@ -335,8 +318,11 @@ impl Audit {
     fn pictures(&self, names: &[String]) -> Result<ImageGrid> {
         let shown = SHOWN.min(self.inputs.len());
         let columns: Vec<&str> = names.iter().take(shown).map(String::as_str).collect();
-        let mut grid = ImageGrid::new("pictures", "The strongest attacks", &columns)
-            .with_caption("Mean reconstructions; attacks of the largest norm.");
+        let mut grid =
+            ImageGrid::new("pictures", "The strongest attacks", &columns).with_caption(&format!(
+                "Mean reconstructions; attacks of the largest norm that maximize the damage {}.",
+                long_name(self.options.margins.variant),
+            ));
         let size = self.x.size();
         let size = [size[1] as usize, size[2] as usize, size[3] as usize];
         for (label, images) in [

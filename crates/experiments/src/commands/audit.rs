@@ -31,9 +31,10 @@ Examples:
   vaegis audit vae.safetensors --config vae.toml       weights that PyTorch wrote
   vaegis audit models/vae --images 100 --r 6 --norms 1,2,5
 
-The report has adversarial margins, first-order bounds with their confidence, random-direction
-margins, attacks with pictures, and what the reconstruction costs. The configuration is that of
-`vaegis train`: its tables [model] and [dataset] are read.
+The report has adversarial margins of V1 (mean only) and V2 (mean and noise scale), first-order
+bounds of V1 with their confidence, certificates of every definition that can be certified,
+random-direction margins, attacks with pictures, and what the reconstruction costs. The
+configuration is that of `vaegis train`: its tables [model] and [dataset] are read.
 Exit code 0: done; 1: an error, said on stderr; 2: a wrong command line.")]
 pub struct AuditArgs {
     /// The model
