@@ -2,6 +2,7 @@
 
 use super::margin::Margins;
 use super::margin_legacy;
+use crate::variants::{long_name, short_name};
 use anyhow::Result;
 use vaegis_attacks::Variant;
 use vaegis_eval::margin::MarginDirection;
@@ -145,10 +146,12 @@ pub(super) fn lines(margins: &Margins) -> Vec<String> {
     let options = &margins.settings.margin;
     let mut lines = vec![
         format!(
-            "{} at r = {}, m = {}",
+            "{} {} at r = {}, m = {}; the bounds are of {}",
             what(options.direction),
+            long_name(options.variant),
             options.r,
-            options.m
+            options.m,
+            long_name(Variant::MeanOnly),
         ),
         format!(
             "{:>8} {:>16} {:>16} {:>8} {:>8} {:>8} {:>8}",
@@ -180,11 +183,13 @@ pub(super) fn lines(margins: &Margins) -> Vec<String> {
 /// The margins over all images, where a summary is stored.
 pub(super) fn summary_lines(margins: &Margins) -> Vec<String> {
     let percent = |share: f64| 100.0 * share;
+    let variant = margins.settings.margin.variant;
     let mut lines = Vec::new();
     if let Some(summary) = &margins.summary {
         let all = &summary.margins;
         lines.push(format!(
-            "margins of {} images ({}): mean {:.3}, quartiles {:.3}, {:.3}, {:.3}, smallest {:.3}",
+            "margins {} of {} images ({}): mean {:.3}, quartiles {:.3}, {:.3}, {:.3}, smallest {:.3}",
+            long_name(variant),
             all.num_inputs,
             all.evidence,
             all.mean,
@@ -206,9 +211,18 @@ pub(super) fn summary_lines(margins: &Margins) -> Vec<String> {
                 |rho| format!("correlation {rho:.3}"),
             );
             lines.push(format!(
-                "margin on B_F: {correlation}, {} of {} brackets below the bound",
-                bound.num_below, bound.num_pairs
+                "margin {} on B_F of V1: {correlation}, {} of {} brackets below the bound",
+                short_name(variant),
+                bound.num_below,
+                bound.num_pairs
             ));
+            if variant != Variant::MeanOnly {
+                lines.push(
+                    "the bound holds for V1, which has no general order with other definitions: \
+                     ask for --variant mean-only to judge it"
+                        .to_owned(),
+                );
+            }
         }
     }
     lines
