@@ -139,7 +139,13 @@ impl Objective {
 
     /// Whether the objective needs a target input.
     pub fn is_targeted(&self) -> bool {
-        !matches!(self, Self::MaxDamage { .. })
+        match self {
+            Self::LatentKl { .. }
+            | Self::LatentW2 { .. }
+            | Self::OutputElbo { .. }
+            | Self::OutputL2 { .. } => true,
+            Self::MaxDamage { .. } => false,
+        }
     }
 
     /// Short name in records.
@@ -181,7 +187,10 @@ impl Objective {
     pub fn direction(&self) -> Option<Direction> {
         match *self {
             Self::LatentKl { direction, .. } => Some(direction),
-            _ => None,
+            Self::LatentW2 { .. }
+            | Self::OutputElbo { .. }
+            | Self::OutputL2 { .. }
+            | Self::MaxDamage { .. } => None,
         }
     }
 
@@ -219,10 +228,12 @@ impl Objective {
             Self::OutputElbo { .. } => Self::OutputElbo { samples },
             Self::OutputL2 { .. } => Self::OutputL2 { samples },
             Self::MaxDamage { variant, .. } => Self::MaxDamage { variant, samples },
-            latent => match latent.hier_mode() {
-                Some(HierMode::Crn { .. }) => latent.with_hier_mode(HierMode::Crn { samples }),
-                _ => latent,
-            },
+            Self::LatentKl { hier_mode, .. } | Self::LatentW2 { hier_mode, .. } => {
+                match hier_mode {
+                    HierMode::Crn { .. } => self.with_hier_mode(HierMode::Crn { samples }),
+                    HierMode::Mean => self,
+                }
+            }
         }
     }
 

@@ -167,7 +167,7 @@ impl Judge<'_> {
     /// Mean of −log p(image | z), z ~ q(z|input), over the draws of every row.
     ///
     /// # Shapes
-    /// input, image: `[N, C, H, W]` → `N` numbers
+    /// input, each image: `[N, C, H, W]` → per image, `N` numbers
     fn nll(&self, input: &Tensor, images: &[&Tensor], keys: &[u64]) -> Vec<Vec<f64>> {
         let samples = self.samples as i64;
         let repeat = |t: &Tensor| t.repeat_interleave_self_int(samples, 0, None);

@@ -86,7 +86,8 @@ impl MarginSummary {
 pub struct BoundRelation {
     /// Inputs with a positive and finite bound; only they are compared.
     pub num_pairs: usize,
-    /// Inputs whose whole bracket lies below the bound: refutations of it.
+    /// Inputs whose whole bracket lies below the bound: refutations of it where both are of the
+    /// same definition (bounds are of V1).
     pub num_below: usize,
     /// Pearson's correlation; none where a column is constant or there is one pair.
     pub pearson: Option<f64>,

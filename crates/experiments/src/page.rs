@@ -71,7 +71,9 @@ macro_rules! durations {
         }
     };
 }
-durations!(1, 2, 3, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 35, 40, 50, 60);
+durations!(
+    1, 2, 3, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 35, 40, 50, 60, 75, 110
+);
 
 /// What [`about`] says of all that it has no words for.
 pub(crate) const OVER_AN_HOUR: &str = "over an hour";

@@ -145,11 +145,6 @@ impl Batch {
         Ok(self)
     }
 
-    /// Number of variables of a row.
-    pub fn num_variables(&self) -> usize {
-        self.n
-    }
-
     /// Number of rows that have not finished.
     pub fn num_active(&self) -> usize {
         self.rows.len()

@@ -95,7 +95,8 @@ pub trait LatentModel {
     /// which share nothing with it.
     ///
     /// Tensors cannot be shared between threads; work over many rows is spread
-    /// by copies. A model without replicas is worked with on one thread.
+    /// by copies. A model without replicas is worked with as one batch, with
+    /// libtorch's own threads.
     fn replica(&self) -> Option<Replica> {
         None
     }

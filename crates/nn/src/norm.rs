@@ -1,7 +1,7 @@
 //! Batch normalization with the mode as an argument.
 
 use crate::Mode;
-use vaegis_tensor::{Init, ParamPath, Tensor, TensorError, no_grad};
+use vaegis_tensor::{Init, ParamPath, Tensor, TensorError};
 
 /// Added to the variance under the root, as in PyTorch.
 const EPS: f64 = 1e-5;
@@ -61,16 +61,5 @@ impl BatchNorm {
             EPS,
             false,
         )
-    }
-
-    /// Sets the running statistics.
-    ///
-    /// # Shapes
-    /// mean, var: `[C]`
-    pub fn set_running(&self, mean: &Tensor, var: &Tensor) {
-        no_grad(|| {
-            self.running_mean.shallow_clone().copy_(mean);
-            self.running_var.shallow_clone().copy_(var);
-        });
     }
 }

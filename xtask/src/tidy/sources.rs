@@ -13,7 +13,7 @@ const FORBIDDEN_IN_RUST: [(&str, &str); 4] = [
     (concat!("unimplemented", "!("), "finish it or leave it out"),
     (
         concat!("#[", "ignore"),
-        "make the test fast, or put it behind VAEGIS_SLOW",
+        "make the test fast; slow runs are experiments",
     ),
     (
         concat!("FIX", "ME"),

@@ -89,7 +89,7 @@ impl Experiment for Chapter {
     }
 
     fn datasets(&self) -> &'static str {
-        "toy-faces, toy-chairs, sprites, Swiss roll (all made here), CIFAR-10"
+        "toy-faces, toy-chairs, dsprites, Swiss roll (all made here), CIFAR-10; CelebA and SVHN where they are at hand"
     }
 
     fn duration(&self, tier: Tier) -> &'static str {

@@ -56,12 +56,6 @@ impl Proportion {
         self.num_trials
     }
 
-    /// Failures, trials minus successes.
-    #[must_use]
-    pub fn num_failures(&self) -> u64 {
-        self.num_trials - self.num_successes
-    }
-
     /// Maximum-likelihood estimate p̂.
     #[must_use]
     pub fn value(&self) -> f64 {

@@ -117,12 +117,12 @@ impl Default for SeatbeltConfig {
 }
 
 impl SeatbeltConfig {
-    /// The deep latent Gaussian model: the likelihood reads the bottom layer alone.
+    /// The same as a deep latent Gaussian model: the likelihood reads the bottom layer alone.
     #[must_use]
-    pub fn dlgm() -> Self {
+    pub fn into_dlgm(self) -> Self {
         Self {
             likelihood_inputs: LikelihoodInputs::Bottom,
-            ..Self::default()
+            ..self
         }
     }
 

@@ -9,8 +9,8 @@ use vaegis_eval::disentangle::MigOptions;
 use vaegis_train::{ScheduleConfig, TrainConfig};
 use vaegis_zoo::seatbelt::{GREY_SIZES, HIDDEN_SIZES};
 use vaegis_zoo::{
-    BetaTcvaeConfig, DiscriminatorConfig, FactorVaeConfig, LikelihoodInputs, ModelConfig,
-    NetworkConfig, Pixels, Profile, SeatbeltConfig,
+    BetaTcvaeConfig, DiscriminatorConfig, FactorVaeConfig, ModelConfig, NetworkConfig, Pixels,
+    Profile, SeatbeltConfig,
 };
 
 /// What a model is besides its β.
@@ -367,10 +367,7 @@ impl GridSet {
                 free_bits: Some(0.0),
                 ..seatbelt(layers)
             }),
-            Family::Chain(layers) => ModelConfig::Seatbelt(SeatbeltConfig {
-                likelihood_inputs: LikelihoodInputs::Bottom,
-                ..seatbelt(layers)
-            }),
+            Family::Chain(layers) => ModelConfig::Seatbelt(seatbelt(layers).into_dlgm()),
             Family::FactorVae(latent) => ModelConfig::FactorVae(FactorVaeConfig {
                 input,
                 latent,
