@@ -1,7 +1,10 @@
-//! Linear encoder and decoder with constant σ: probabilities and margins without approximation.
+//! Linear encoder and decoder with Gaussian noise: probabilities and margins without approximation,
+//! in every definition of r-robustness.
 //!
 //! For: reference cases that bounds, attacks and margin searches are tested against. Here every
 //! O(ε) term is zero, so Theorem 6.1 must hold exactly. Not for trained networks.
+//!
+//! The definitions, and which theorem speaks of which: `docs/theory/definitions.md`.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
@@ -10,7 +13,9 @@ use crate::error::{
     Result, check_non_negative, check_open_unit, check_positive, check_same_len, invalid,
 };
 use crate::linalg::{gram_columns, symmetric_eigen};
+use crate::lipschitz::NoiseVariant;
 use crate::margin::kappa;
+use crate::r_min;
 use crate::root::ridders;
 use crate::special::{normal_cdf, probit};
 
@@ -112,7 +117,10 @@ pub fn half_space_margin(
     })
 }
 
-/// Linear VAE around one input: μ(x+δ) = μ(x) + Jδ, constant σ, g(z) = Wz.
+/// Linear VAE around one input: μ(x+δ) = μ(x) + Jδ, g(z) = Wz, and noise of a fixed σ in the
+/// difference of two reconstructions, W(Jδ + σ∘η).
+///
+/// [`LinearModel::new`] is V1, which at δ = 0 is V0; [`LinearModel::of_variant`] is any definition.
 #[derive(Clone, Debug)]
 pub struct LinearModel {
     /// Eigenvalues of diag(σ) WᵀW diag(σ).
@@ -162,13 +170,69 @@ impl LinearModel {
         })
     }
 
+    /// Model of the random vector that V1, V2 or V3 looks at, σ' = σ(x+δ) being `moved_sigma`.
+    ///
+    /// V1 ignores σ'. A perturbation that moves σ has its own σ', and so its own model: with V2 and
+    /// V3, [`LinearModel::ray_margin`] is the margin of an encoder whose σ' is the same all along.
+    ///
+    /// # Formula
+    /// ```text
+    /// V1  g(μ(x+δ) + σ∘η) − g(μ(x))             = W(Jδ + σ∘η)
+    /// V2  g(μ(x+δ) + σ'∘η) − g(μ(x))            = W(Jδ + σ'∘η)
+    /// V3  g(μ(x+δ) + σ'∘η₁) − g(μ(x) + σ∘η₂)    ~ W(Jδ + √(σ'² + σ²)∘η)
+    /// ```
+    ///
+    /// # Shapes
+    /// As for [`LinearModel::new`]; `moved_sigma` `[d_z]`.
+    ///
+    /// # Errors
+    /// As for [`LinearModel::new`], of both standard deviations.
+    pub fn of_variant(
+        jacobian: ArrayView2<'_, f64>,
+        decoder: ArrayView2<'_, f64>,
+        sigma: &[f64],
+        moved_sigma: &[f64],
+        variant: NoiseVariant,
+    ) -> Result<Self> {
+        const OP: &str = "LinearModel::of_variant";
+        check_same_len(OP, "moved_sigma", sigma.len(), moved_sigma.len())?;
+        for (&s, &moved) in sigma.iter().zip(moved_sigma) {
+            check_positive(OP, "sigma", s)?;
+            check_positive(OP, "moved_sigma", moved)?;
+        }
+        let pairs = sigma.iter().zip(moved_sigma);
+        let noise: Vec<f64> = pairs
+            .map(|(&s, &moved)| variant.variance(s, moved).sqrt())
+            .collect();
+        Self::new(jacobian, decoder, &noise)
+    }
+
     /// Eigenvalues of the reconstruction covariance Σ, ascending.
     #[must_use]
     pub fn spectrum(&self) -> &[f64] {
         &self.spectrum
     }
 
-    /// P(‖Δ(x, δ)‖ ≤ r) with the mean perturbed and σ fixed.
+    /// P(‖W(σ∘η)‖ ≤ r), without a perturbation: p₀, which is V0 for a model of V1.
+    ///
+    /// # Errors
+    /// When `r` is negative.
+    pub fn p0(&self, r: f64) -> Result<f64> {
+        check_non_negative("LinearModel::p0", "r", r)?;
+        Ok(chi_square_mixture::cdf(r * r, &self.spectrum, &[])?.value)
+    }
+
+    /// The r with p₀ = m: below it the model is not r-robust at level m even without an attack.
+    ///
+    /// With V3 and σ' = σ it is √2 times that of V1, at every m.
+    ///
+    /// # Errors
+    /// When `m` is not in (0, 1).
+    pub fn r_min(&self, m: f64) -> Result<f64> {
+        r_min::linearized(&self.spectrum, m)
+    }
+
+    /// P(‖W(Jδ + σ∘η)‖ ≤ r).
     ///
     /// # Shapes
     /// `delta` `[d_x]`.

@@ -56,6 +56,26 @@ pub enum NoiseVariant {
     TwoSample,
 }
 
+impl NoiseVariant {
+    /// Variance of one latent's noise in the difference of the two codes, where its standard
+    /// deviation is `sigma` at the input and `moved_sigma` at the perturbed one.
+    ///
+    /// Independent draws add their variances, so V3 with equal ones is V1 with √2 σ.
+    ///
+    /// # Formula
+    /// ```text
+    /// σ²,  σ'²,  σ'² + σ²   for V1, V2, V3
+    /// ```
+    #[must_use]
+    pub fn variance(self, sigma: f64, moved_sigma: f64) -> f64 {
+        match self {
+            Self::MeanOnly => sigma * sigma,
+            Self::MeanAndSigma => moved_sigma * moved_sigma,
+            Self::TwoSample => moved_sigma * moved_sigma + sigma * sigma,
+        }
+    }
+}
+
 /// Margin m₁ of the two-sample criterion by Markov's inequality, as published.
 ///
 /// Zero where the condition ‖σ(x)‖ < r √(1−m)/(2a) fails.
@@ -264,14 +284,7 @@ pub fn quantile_margin(
     let spread = |t: f64| {
         let variances: Vec<f64> = sigma
             .iter()
-            .map(|&s| {
-                let moved = s + constants.sigma * t;
-                match variant {
-                    NoiseVariant::MeanOnly => s * s,
-                    NoiseVariant::MeanAndSigma => moved * moved,
-                    NoiseVariant::TwoSample => moved * moved + s * s,
-                }
-            })
+            .map(|&s| variant.variance(s, s + constants.sigma * t))
             .collect();
         noise_quantile(&variances, m)
     };

@@ -5,6 +5,7 @@ mod cells;
 mod certificates;
 mod common;
 mod coverage;
+mod definitions;
 mod entropy;
 mod golden;
 mod invariants;
