@@ -14,6 +14,7 @@ mod legacy;
 mod linear_beta_vae;
 mod networks;
 mod nonlinear;
+mod soundness;
 mod sphere;
 mod tempered;
 mod verification;
