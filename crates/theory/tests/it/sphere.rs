@@ -1,7 +1,11 @@
 //! Random codebooks: published curves, the exact law of projections, independence of threads.
 
+use crate::common::{uniforms, unit};
+use ndarray::ArrayView1;
+use rayon::prelude::*;
+use serde_json::Value;
 use vaegis_core::seed::SeedTree;
-use vaegis_theory::entropy::{figure_b5, floor_sphere};
+use vaegis_theory::entropy::{entropy_from_logits, figure_b5, floor_sphere};
 use vaegis_theory::sphere::{
     EntropySummary, Method, Placement, Shape, SphereOptions, codebook, diameter, simulate_entropy,
 };
@@ -216,4 +220,58 @@ fn f14_figure_b5_puts_the_worst_case_beside_the_simulation() {
     }
     // Simulation follows another trend than the worst case: nine orders apart at d = 30.
     assert!(points[2].simulated.mean > 1e9 * points[2].worst_case.exact);
+}
+
+/// Learnt variances have no closed form: the means are those of an independent program, and near
+/// ln K the second order, ln K − V/2 with V the variance of a logit over codes, says the same.
+#[test]
+fn learnt_variances_have_the_entropies_of_numpy() {
+    const NUM_CODEBOOKS: u64 = 40;
+    const STANDARD_ERRORS: f64 = 4.5;
+    let (num_codes, dim, radius) = (256, 32, 0.5);
+    let text = include_str!("../golden/learnt_variances.json");
+    let file: Value = serde_json::from_str(text).expect("golden file is JSON");
+    let rows: Vec<[f64; 4]> =
+        serde_json::from_value(file["learnt_variances"].clone()).expect("rows of numbers");
+    let num_reference = file["num_codebooks"].as_f64().expect("number");
+    let seed = SeedTree::new(38).child("learnt");
+    let nodes: Vec<SeedTree> = (0..NUM_CODEBOOKS).map(|i| seed.index(i)).collect();
+    let entropies: Vec<Vec<f64>> = nodes
+        .par_iter()
+        .map(|node| {
+            let draw = codebook(num_codes, dim, radius, Shape::Surface, &node.child("means"));
+            let means = draw.expect("valid");
+            let spread = uniforms(&node.child("spread"), num_codes * dim, -1.0, 1.0);
+            let direction = unit(&node.child("direction"), dim);
+            let entropy = |norm: f64, half_width: f64| {
+                let codes = means.rows().into_iter().zip(spread.chunks(dim));
+                let logit = |mean: ArrayView1<'_, f64>, spread: &[f64]| {
+                    let terms = direction.iter().zip(mean).zip(spread).map(|((d, m), u)| {
+                        let log_variance = half_width * u;
+                        (norm * d - m).powi(2) * (-log_variance).exp() + log_variance
+                    });
+                    -0.5 * terms.sum::<f64>()
+                };
+                let logits: Vec<f64> = codes.map(|(m, u)| logit(m, u)).collect();
+                entropy_from_logits(&logits).expect("finite")
+            };
+            rows.iter().map(|row| entropy(row[0], row[1])).collect()
+        })
+        .collect();
+    for (k, [norm, half_width, want, sd]) in rows.iter().copied().enumerate() {
+        let mean = entropies.iter().map(|e| e[k]).sum::<f64>() / NUM_CODEBOOKS as f64;
+        let error = sd * ((NUM_CODEBOOKS as f64).recip() + num_reference.recip()).sqrt();
+        assert!(
+            (mean - want).abs() < STANDARD_ERRORS * error,
+            "R = {norm}, s = {half_width}: {mean} for {want}"
+        );
+        // Var(e·μ_k) + s²/12 E Σ(eᵢ² − 1)², the eᵢ being uniform on the sphere of radius R.
+        let (d, square) = (dim as f64, norm * norm);
+        let curvature = 3.0 * square * square / (d + 2.0) - 2.0 * square + d;
+        let variance = square * radius * radius / d + half_width * half_width / 12.0 * curvature;
+        if variance < 1.0 {
+            let second_order = (num_codes as f64).ln() - 0.5 * variance;
+            assert!((want - second_order).abs() < 0.03, "{want}, {second_order}");
+        }
+    }
 }
