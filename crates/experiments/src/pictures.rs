@@ -96,7 +96,7 @@ pub fn pixels(images: &Tensor) -> Vec<Vec<f32>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use vaegis_attacks::record::describe;
     use vaegis_attacks::{Attack, AttackOutcome, AttackRows, Objective, RowStatus};
@@ -106,7 +106,17 @@ mod tests {
     use vaegis_tensor::{Noise, ParamStore};
 
     /// Pixels from −1 to 1 that come back with the other sign.
-    struct Negative(ParamStore);
+    pub(crate) struct Negative(ParamStore);
+
+    impl Negative {
+        pub(crate) fn new(noise: &Noise) -> Self {
+            Self(ParamStore::new(
+                Kind::Float,
+                Device::Cpu,
+                noise.child("init"),
+            ))
+        }
+    }
 
     impl LatentModel for Negative {
         fn input_shape(&self) -> [i64; 3] {
@@ -142,11 +152,7 @@ mod tests {
     #[test]
     fn sb32_every_panel_shows_its_own_image() {
         let noise = Noise::portable(SeedTree::new(32));
-        let model = Negative(ParamStore::new(
-            Kind::Float,
-            Device::Cpu,
-            noise.child("init"),
-        ));
+        let model = Negative::new(&noise);
         let image = |pixels: [f32; 2]| Tensor::from_slice(&pixels).reshape([1, 1, 1, 2]);
         let (x, target) = (image([-1.0, 0.0]), image([0.6, -0.6]));
         let d = image([0.5, 0.25]);

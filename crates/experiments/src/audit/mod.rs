@@ -7,6 +7,7 @@
 mod report;
 mod sentences;
 
+use crate::pictures::in_unit_range;
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use vaegis_attacks::search::Pgd;
@@ -143,7 +144,14 @@ pub struct Audit {
     pub summary: AuditSummary,
     /// Damage against the norm of the attack.
     pub damage: Vec<DamagePoint>,
-    /// The inputs, `[N, C, H, W]`.
+    /// What the report shows of the strongest attacks.
+    pictures: AuditPictures,
+}
+
+/// Intensities from 0 to 1, whatever the pixel range of the model; each `[N, C, H, W]`.
+#[derive(Debug)]
+struct AuditPictures {
+    /// The inputs.
     x: Tensor,
     /// Their strongest attacks.
     attacked: Tensor,
@@ -238,15 +246,18 @@ pub fn audit(
             },
         )
         .collect();
-    let reconstruct = |x: &Tensor| no_grad(|| model.reconstruct(x));
+    let shown = |x: &Tensor| in_unit_range(model, x);
+    let reconstructed = |x: &Tensor| shown(&no_grad(|| model.reconstruct(x)));
     Ok(Audit {
         options: options.clone(),
         inputs,
         summary,
         damage,
-        reconstructions: [reconstruct(x), reconstruct(&attacked)],
-        x: x.shallow_clone(),
-        attacked,
+        pictures: AuditPictures {
+            x: shown(x),
+            reconstructions: [reconstructed(x), reconstructed(&attacked)],
+            attacked: shown(&attacked),
+        },
     })
 }
 

@@ -3,13 +3,12 @@
 use super::sentences::{NO_ORDER, kinds, median};
 use super::{Audit, InputAudit, OF_BOUNDS};
 use crate::claims::over_seeds;
-use crate::pictures::pixels;
+use crate::pictures::picture_row;
 use crate::variants::{long_name, short_name};
 use anyhow::{Result, bail};
 use vaegis_attacks::Variant;
 use vaegis_report::{
-    Axis, Block, Cell, Figure, Histogram, ImageCell, ImageGrid, Line, Picture, Report, RunManifest,
-    Section, Table,
+    Axis, Block, Cell, Figure, Histogram, ImageGrid, Line, Report, RunManifest, Section, Table,
 };
 
 /// Images shown as pictures.
@@ -323,21 +322,67 @@ impl Audit {
                 "Mean reconstructions; attacks of the largest norm that maximize the damage {}.",
                 long_name(self.options.margins.variant),
             ));
-        let size = self.x.size();
-        let size = [size[1] as usize, size[2] as usize, size[3] as usize];
+        let pictures = &self.pictures;
         for (label, images) in [
-            ("input", &self.x),
-            ("reconstruction", &self.reconstructions[0]),
-            ("attacked", &self.attacked),
-            ("reconstruction of the attacked", &self.reconstructions[1]),
+            ("input", &pictures.x),
+            ("reconstruction", &pictures.reconstructions[0]),
+            ("attacked", &pictures.attacked),
+            (
+                "reconstruction of the attacked",
+                &pictures.reconstructions[1],
+            ),
         ] {
-            let part = images.narrow(0, 0, shown as i64);
-            let cells = pixels(&part)
-                .iter()
-                .map(|image| Ok(Some(ImageCell::new(Picture::from_unit(size, image)?, ""))))
-                .collect::<Result<Vec<_>>>()?;
-            grid.push_row(label, cells)?;
+            grid.push_row(label, picture_row(&images.narrow(0, 0, shown as i64))?)?;
         }
         Ok(grid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::audit::{AuditOptions, audit};
+    use crate::pictures::tests::Negative;
+    use vaegis_core::SeedTree;
+    use vaegis_eval::margin::MarginOptions;
+    use vaegis_tensor::{Noise, Tensor};
+
+    #[test]
+    fn pictures_of_pixels_from_minus_one_to_one_have_their_whole_range() {
+        let noise = Noise::portable(SeedTree::new(33));
+        let model = Negative::new(&noise);
+        let x = Tensor::from_slice(&[-1.0_f32, 0.0, 0.6, -0.6]).reshape([2, 1, 1, 2]);
+        let options = AuditOptions {
+            margins: MarginOptions {
+                num_samples: 20,
+                num_samples_unperturbed: 200,
+                restarts: 1,
+                steps: 2,
+                tolerance: 1.0,
+                ..MarginOptions::default()
+            },
+            num_samples: 200,
+            norms: vec![0.5],
+            ..AuditOptions::default()
+        };
+        let found = audit(&model, &x, &options, &noise, |_, _| ()).expect("an audit");
+        let names = ["a", "b"].map(str::to_owned);
+        let grid = found.pictures(&names).expect("finite pixels");
+        let shown = |row: usize, column: usize| -> &[u8] {
+            let cell = grid.cells[row][column].as_ref().expect("a picture");
+            &cell.picture.pixels
+        };
+        // (v + 1) / 2 of 255 for inputs and (1 − v) / 2 of 255 for reconstructions.
+        for (column, input, reconstruction) in
+            [(0, [0, 128], [255, 128]), (1, [204, 51], [51, 204])]
+        {
+            assert_eq!(shown(0, column), input);
+            assert_eq!(shown(1, column), reconstruction);
+            assert_ne!(shown(2, column), input, "nothing was attacked");
+            for (v, negative) in shown(2, column).iter().zip(shown(3, column)) {
+                // Both are rounded.
+                let sum = u16::from(*v) + u16::from(*negative);
+                assert!((254..=256).contains(&sum), "{v} and {negative}");
+            }
+        }
     }
 }
