@@ -194,6 +194,43 @@ fn a_lipschitz_vae_shows_the_certificates_of_every_definition() {
     }
 }
 
+/// Two files in one folder have a report each, and no audit takes the place of another one.
+#[test]
+fn files_keep_their_reports_apart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    std::fs::write(at.join("vae.toml"), CONFIG).expect("written");
+    std::fs::write(at.join("tiny.toml"), common::TINY).expect("written");
+    succeed(at, "train tiny.toml --out m --threads 1 --quiet");
+    std::fs::copy(weights(), at.join("a.safetensors")).expect("copied");
+    std::fs::copy(at.join("m/model.safetensors"), at.join("b.safetensors")).expect("copied");
+    let audit_a = format!("audit a.safetensors --config vae.toml {OPTIONS}");
+    succeed(at, &audit_a);
+    succeed(at, &format!("audit b.safetensors {OPTIONS}"));
+    succeed(at, &format!("audit m {OPTIONS}"));
+    for report in ["a-audit", "b-audit", "m/audit"] {
+        assert!(at.join(report).join("audit.json").exists(), "{report}");
+    }
+    assert!(!at.join("audit").exists());
+
+    let before = common::snapshot(&at.join("a-audit"));
+    for (words, different) in [
+        (format!("{audit_a} --seed 1"), "seed"),
+        (format!("{audit_a} --m 0.6"), "options"),
+        (
+            format!("audit b.safetensors --out a-audit {OPTIONS}"),
+            "model-sha256",
+        ),
+    ] {
+        let output = run(at, &words);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{words} must fail");
+        let is_named = stderr.contains("a-audit/audit.json") && stderr.contains(different);
+        assert!(is_named && stderr.contains("--out"), "{words}: {stderr}");
+    }
+    assert_eq!(before, common::snapshot(&at.join("a-audit")));
+}
+
 #[test]
 fn weights_that_do_not_fit_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -9,10 +9,11 @@ use crate::audit::{ASCENDING, AuditOptions, are_ascending, audit};
 use crate::progress::Progress;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use std::path::PathBuf;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 use vaegis_core::SeedTree;
-use vaegis_core::codec::write_json;
+use vaegis_core::codec::{read_json, write_json};
 use vaegis_core::config::{Checks, Validate, load_toml};
 use vaegis_core::error::{Violation, Violations};
 use vaegis_nn::LatentModel;
@@ -34,7 +35,8 @@ Examples:
 The report has adversarial margins of V1 (mean only) and V2 (mean and noise scale), first-order
 bounds of V1 with their confidence, certificates of every definition that can be certified,
 random-direction margins, attacks with pictures, and what the reconstruction costs. The
-configuration is that of `vaegis train`: its tables [model] and [dataset] are read.
+configuration is that of `vaegis train`: its tables [model] and [dataset] are read. A folder that
+holds the audit of another model or with other settings is refused.
 Exit code 0: done; 1: an error, said on stderr; 2: a wrong command line.")]
 pub struct AuditArgs {
     /// The model
@@ -54,7 +56,7 @@ pub struct AuditArgs {
         default_value = "0.5,1,2,4"
     )]
     pub norms: Vec<f64>,
-    /// Folder for the report; without it MODEL/audit
+    /// Folder for the report; without it MODEL/audit, or STEM-audit beside STEM.safetensors
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Where it computes
@@ -92,12 +94,51 @@ impl AuditArgs {
             }
         }
     }
+
+    /// Where the report goes. Several files of weights may lie in one folder, so theirs are told
+    /// apart by name.
+    fn folder(&self, loaded: &Loaded) -> PathBuf {
+        let model = &self.model.model;
+        match (&self.out, model.file_stem()) {
+            (Some(out), _) => out.clone(),
+            (None, Some(stem)) if model.is_file() => {
+                let mut name = stem.to_owned();
+                name.push("-audit");
+                model.with_file_name(name)
+            }
+            (None, _) => loaded.folder.join("audit"),
+        }
+    }
+}
+
+/// Refuses a folder with an audit of something else; the same one is measured again.
+fn refuse_other_audit(folder: &Path, asked: &Value) -> Result<()> {
+    let path = folder.join(AUDIT_FILE);
+    if !path.exists() {
+        return Ok(());
+    }
+    let stored: Value = read_json(&path)?;
+    let keys = asked.as_object().into_iter().flat_map(|map| map.keys());
+    let different: Vec<&str> = keys
+        .filter(|key| stored["asked"][key.as_str()] != asked[key.as_str()])
+        .map(String::as_str)
+        .collect();
+    if !different.is_empty() {
+        bail!(
+            "{} was measured with another model or other settings (different: {}): choose another \
+             --out or remove it",
+            path.display(),
+            different.join(", ")
+        );
+    }
+    Ok(())
 }
 
 /// Audits the model and writes the report.
 ///
 /// # Errors
-/// No such model, weights that do not fit the configuration, impossible numbers, disk errors.
+/// No such model, weights that do not fit the configuration, impossible numbers, a folder of another
+/// audit, disk errors.
 pub fn run(args: &AuditArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
     let start = Instant::now();
     let violations = args.violations();
@@ -113,6 +154,17 @@ pub fn run(args: &AuditArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
     let x = to_tensor(&test.batch(&positions)?.x).to_device(machine.device); // [N, C, H, W]
     let model: &dyn LatentModel = &*loaded.model;
     let options = args.options();
+    let asked = json!({
+        "options": options,
+        "seed": args.radius.seed,
+        "dataset": dataset,
+        "dataset-checksum": test.spec().checksum,
+        "images": positions,
+        "model-sha256": loaded.sha256,
+        "model": vaegis_zoo::Model::config(&*loaded.model),
+    });
+    let out = args.folder(&loaded);
+    refuse_other_audit(&out, &asked)?;
     let progress = Progress::unless(args.machine.quiet, "audit", 1.0);
     let found = audit(
         model,
@@ -125,20 +177,9 @@ pub fn run(args: &AuditArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
     )?;
     progress.finish();
 
-    let out = args
-        .out
-        .clone()
-        .unwrap_or_else(|| loaded.folder.join("audit"));
     std::fs::create_dir_all(&out).with_context(|| format!("creating {}", out.display()))?;
     let mut provenance = machine.provenance(args.radius.seed, &[&*test]);
     provenance.finish(start);
-    let asked = serde_json::json!({
-        "options": options,
-        "dataset": dataset,
-        "images": positions,
-        "model-sha256": loaded.sha256,
-        "model": vaegis_zoo::Model::config(&*loaded.model),
-    });
     let manifest = RunManifest::new("audit", "own")
         .with_command(&command_line())
         .with_seeds(&[args.radius.seed])
@@ -149,7 +190,7 @@ pub fn run(args: &AuditArgs, print: &mut dyn FnMut(&str)) -> Result<()> {
     let written = vaegis_report::write_folder(&out, &report)?;
     write_json(
         &out.join(AUDIT_FILE),
-        &serde_json::json!({ "asked": asked, "summary": found.summary, "inputs": found.inputs }),
+        &json!({ "asked": asked, "summary": found.summary, "inputs": found.inputs }),
     )?;
     print(&loaded.describe());
     for sentence in found.sentences() {

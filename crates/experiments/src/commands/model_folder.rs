@@ -28,7 +28,8 @@ pub const RECIPE_FILE: &str = "recipe.json";
 /// Which trained model a command works on.
 #[derive(Clone, Debug, Args)]
 pub struct ModelArgs {
-    /// Folder written by `vaegis train`, or a .safetensors file that says which model it holds
+    /// Folder written by `vaegis train`, or a .safetensors file; `vaegis audit` takes one that does not
+    /// say which model it holds with --config
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
     /// Data set to use instead of the model's own
