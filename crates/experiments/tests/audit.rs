@@ -231,6 +231,43 @@ fn files_keep_their_reports_apart() {
     assert_eq!(before, common::snapshot(&at.join("a-audit")));
 }
 
+/// A checkpoint says nothing of its model; the folder of its run does, and gets the report.
+#[test]
+fn a_checkpoint_is_the_model_that_its_run_describes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    std::fs::write(at.join("tiny.toml"), common::TINY).expect("written");
+    succeed(at, "train tiny.toml --out m --threads 1 --quiet");
+    let before = common::snapshot(&at.join("m/checkpoint"));
+    let mut numbers = Vec::new();
+    for path in ["m/checkpoint", "m/checkpoint/model.safetensors"] {
+        let said = succeed(at, &format!("audit {path} {OPTIONS}"));
+        assert!(said.contains("m/checkpoint/model.safetensors"), "{said}");
+        assert!(!said.contains("unfinished"), "{said}");
+        let file = at.join("m/audit/audit.json");
+        let text = std::fs::read_to_string(&file).expect("the numbers");
+        std::fs::remove_dir_all(at.join("m/audit")).expect("removed");
+        numbers.push(serde_json::from_str::<Value>(&text).expect("JSON"));
+    }
+    assert_eq!(numbers[0], numbers[1]);
+    assert_eq!(before, common::snapshot(&at.join("m/checkpoint")));
+    // The training has ended, so these are the weights of the run.
+    succeed(at, &format!("audit m {OPTIONS}"));
+    let text = std::fs::read_to_string(at.join("m/audit/audit.json")).expect("the numbers");
+    let finished: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(finished["inputs"], numbers[0]["inputs"]);
+    // Moments of the optimizer are no model.
+    let output = run(
+        at,
+        &format!("audit m/checkpoint/optimizer.safetensors {OPTIONS}"),
+    );
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && stderr.contains("no key \"model\""),
+        "{stderr}"
+    );
+}
+
 #[test]
 fn weights_that_do_not_fit_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -244,6 +281,7 @@ fn weights_that_do_not_fit_are_refused() {
             "not those of the configured model",
         ),
         (format!("audit {weights} {OPTIONS}"), "no key \"model\""),
+        (format!("audit {weights} {OPTIONS}"), "--config TOML"),
         (
             format!("audit nothing.safetensors --config vae.toml {OPTIONS}"),
             "does not exist",

@@ -96,12 +96,12 @@ impl AuditArgs {
     }
 
     /// Where the report goes. Several files of weights may lie in one folder, so theirs are told
-    /// apart by name.
+    /// apart by name; the file of a checkpoint belongs to the folder of its run.
     fn folder(&self, loaded: &Loaded) -> PathBuf {
         let model = &self.model.model;
         match (&self.out, model.file_stem()) {
             (Some(out), _) => out.clone(),
-            (None, Some(stem)) if model.is_file() => {
+            (None, Some(stem)) if model.is_file() && model.parent() == Some(&loaded.folder) => {
                 let mut name = stem.to_owned();
                 name.push("-audit");
                 model.with_file_name(name)

@@ -1,8 +1,8 @@
-//! Trained models on disk: the folder of `vaegis train`, one of its checkpoints, an entry of the
-//! model cache, or a single self-describing file.
+//! Trained models on disk: the folder of `vaegis train`, its checkpoint, an entry of the model
+//! cache, or a single self-describing file.
 
 use super::run_config::{DatasetConfig, RunConfig, check_fit};
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use vaegis_nn::LatentModel;
 use vaegis_tensor::checkpoint::{self, Limits};
 use vaegis_tensor::{Device, Kind, Noise, ParamStore, Tensor};
 use vaegis_train::CHECKPOINT_FOLDER;
-use vaegis_zoo::{Model, ModelConfig, build, weights};
+use vaegis_zoo::{Model, ModelConfig, ZooError, build, weights};
 
 /// The finished weights in a model folder.
 pub const MODEL_FILE: &str = "model.safetensors";
@@ -28,8 +28,8 @@ pub const RECIPE_FILE: &str = "recipe.json";
 /// Which trained model a command works on.
 #[derive(Clone, Debug, Args)]
 pub struct ModelArgs {
-    /// Folder written by `vaegis train`, or a .safetensors file; `vaegis audit` takes one that does not
-    /// say which model it holds with --config
+    /// Folder written by `vaegis train`, its checkpoint, or a .safetensors file; `vaegis audit` takes
+    /// one that does not say which model it holds with --config
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
     /// Data set to use instead of the model's own
@@ -81,7 +81,9 @@ pub fn load(path: &Path, device: Device) -> Result<Loaded> {
         device,
         Noise::portable(SeedTree::new(0).child("overwritten")),
     );
-    let loaded = if path.is_file() {
+    let loaded = if let Some(run) = run_of_checkpoint(path) {
+        from_checkpoint(run, &store)
+    } else if path.is_file() {
         let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
         from_file(path, folder, &store)
     } else if path.join(MODEL_FILE).exists() {
@@ -125,16 +127,41 @@ pub fn load_described(path: &Path, config: &RunConfig, device: Device) -> Result
         dataset: Some(config.dataset.clone()),
         steps: None,
         sha256: sha256_file(&file)?.0,
-        folder: file.parent().map_or_else(PathBuf::new, Path::to_owned),
+        folder: run_of_checkpoint(&file)
+            .or_else(|| file.parent())
+            .map_or_else(PathBuf::new, Path::to_owned),
         file,
         unfinished: false,
     })
 }
 
+/// The folder whose checkpoint lies at `path`, given as a folder or as its file of weights. A
+/// checkpoint does not say which model it holds, the folder around it does; it is replaced as a
+/// whole in training, so nothing else may be kept in it.
+fn run_of_checkpoint(path: &Path) -> Option<&Path> {
+    let is_weights = path.is_file() && path.file_name()? == MODEL_FILE;
+    let checkpoint = if is_weights { path.parent()? } else { path };
+    let run = checkpoint.parent()?;
+    let is_described = run.join(RUN_FILE).exists() || run.join(RECIPE_FILE).exists();
+    (checkpoint.file_name()? == CHECKPOINT_FOLDER && is_described).then_some(run)
+}
+
+/// Weights that do not say what they are, with what a command can do about them.
+fn without_config(error: ZooError) -> anyhow::Error {
+    match error {
+        ZooError::NoModelConfig { path, reason } => anyhow!(
+            "the checkpoint {} does not describe its model ({reason}): `vaegis audit` takes such \
+             weights with --config TOML, the configuration of the model",
+            path.display()
+        ),
+        other => other.into(),
+    }
+}
+
 fn from_file(file: &Path, folder: PathBuf, store: &ParamStore) -> Result<Loaded> {
     let (tensors, meta) = checkpoint::load(file, Limits::default())?;
     refuse_non_finite(file, &tensors)?;
-    let model = weights::from_checkpoint(file, &tensors, &meta, store)?;
+    let model = weights::from_checkpoint(file, &tensors, &meta, store).map_err(without_config)?;
     let dataset = match meta.get("dataset") {
         Some(value) => Some(
             serde_json::from_value(value.clone())
@@ -197,8 +224,9 @@ fn from_checkpoint(folder: &Path, store: &ParamStore) -> Result<Loaded> {
         dataset,
         steps: meta.get("step").and_then(Value::as_u64),
         sha256: sha256_file(&file)?.0,
-        // An entry of the model cache keeps its weights in the checkpoint for good.
-        unfinished: !folder.join("trained.json").exists(),
+        // Either file is written when a training has ended. An entry of the model cache keeps its
+        // weights in the checkpoint for good.
+        unfinished: !folder.join("trained.json").exists() && !folder.join(MODEL_FILE).exists(),
         file,
         folder: folder.to_owned(),
     })
