@@ -7,6 +7,7 @@ use crate::tidy::layers;
 use crate::workspace::Workspace;
 use crate::{bench, doctor, libtorch, process};
 use anyhow::{Result, ensure};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -136,7 +137,11 @@ pub(crate) fn report(workspace: &Workspace, dir: Option<&Path>, accept: bool) ->
         "{} is not a folder; run `cargo xtask reproduce` first, or name the folder it wrote",
         dir.display()
     );
-    for run in runs(dir)? {
+    let runs = runs(dir)?;
+    if accept {
+        ensure_distinct(&runs)?;
+    }
+    for run in runs {
         let start = |action: &str| {
             let mut command = process::cargo(workspace);
             command.args(["run", "--release", "-p", "vaegis-report", "--", action]);
@@ -187,6 +192,26 @@ fn experiment_of(run: &Path) -> String {
     }
 }
 
+/// Refuses runs of one experiment, whose accepted results would take each other's place.
+fn ensure_distinct(runs: &[PathBuf]) -> Result<()> {
+    let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for run in runs {
+        let group = groups.entry(experiment_of(run)).or_default();
+        group.push(run.display().to_string());
+    }
+    let shared: Vec<String> = groups
+        .iter()
+        .filter(|(_, group)| group.len() > 1)
+        .map(|(experiment, group)| format!("docs/results/{experiment}: {}", group.join(", ")))
+        .collect();
+    ensure!(
+        shared.is_empty(),
+        "--accept takes one run of an experiment, found several for {}; name the run's folder",
+        shared.join("; ")
+    );
+    Ok(())
+}
+
 /// Runs the test `fuzz` of every crate that has one.
 pub(crate) fn fuzz(workspace: &Workspace, cases: u64) -> Result<()> {
     let has_one = |krate: &&layers::Layer| workspace.path(&krate.path("tests/fuzz.rs")).is_file();
@@ -220,6 +245,33 @@ mod tests {
             ("out/a-b-c", "a-b-c"),
         ] {
             assert_eq!(experiment_of(Path::new(folder)), experiment);
+        }
+    }
+
+    #[test]
+    fn runs_that_would_replace_each_other_are_not_accepted() {
+        let paths = |names: &[&str]| -> Vec<PathBuf> {
+            names
+                .iter()
+                .map(|name| Path::new("out").join(name))
+                .collect()
+        };
+        let each_its_own = ["fig-6.1-desk-0", "tour-desk-0", "mine"];
+        ensure_distinct(&paths(&each_its_own)).expect("one run of each experiment");
+        for (names, destination) in [
+            (
+                ["fig-6.1-desk-0", "tour-desk-0", "tour-smoke-0"],
+                "docs/results/tour: out/tour-desk-0, out/tour-smoke-0;",
+            ),
+            (
+                ["fig-6.1-desk-0", "fig-6.1-desk-1", "tour-desk-0"],
+                "docs/results/fig-6.1: out/fig-6.1-desk-0, out/fig-6.1-desk-1;",
+            ),
+        ] {
+            let error = ensure_distinct(&paths(&names)).expect_err("two runs of one experiment");
+            let message = error.to_string();
+            assert!(message.contains(destination), "{message}");
+            assert!(message.ends_with("name the run's folder"), "{message}");
         }
     }
 
