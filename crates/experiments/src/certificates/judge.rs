@@ -85,7 +85,7 @@ pub(super) fn claims(
         Claim::new(
             "sound-never-violated",
             "No certificate is larger than what the strongest attacks find",
-            "r-robustness sections 2.4, 2.5 and 7.4",
+            "specification §2.4, §2.5 and §7.4",
             "Clopper-Pearson upper limit of the share within r is at least m in every trial",
         ),
         refuted,
@@ -106,7 +106,7 @@ pub(super) fn claims(
         Claim::new(
             "sound-below-margins",
             "No certificate (V1) exceeds an empirical margin of the same image",
-            "r-robustness section 2.4; estimates are from above",
+            "specification §2.4; estimates are from above",
             "no radius within the certificate at which a share within r is below m beyond its \
              interval",
         ),
@@ -124,7 +124,7 @@ pub(super) fn claims(
         Claim::new(
             "printed-bound-is-violated",
             "The printed first-order bound is no certificate: bent encoders violate it",
-            "r-robustness section 3, V7 and V8",
+            "specification §3, items V7 and V8",
             "exact margin below B_F for at least one counter-example",
         ),
         verdict,
@@ -134,7 +134,7 @@ pub(super) fn claims(
         Claim::new(
             "sound-forms-hold-exactly",
             "The second-order and cell forms stay below the exact margin where the printed one fails",
-            "r-robustness sections 2.3 and 2.4",
+            "specification §2.3 and §2.4",
             "sound radius at most the exact margin for every counter-example",
         ),
         examples.iter().filter(|e| e.violates_sound()).count(),
@@ -152,7 +152,7 @@ pub(super) fn claims(
         Claim::new(
             "listed-margins",
             "The margins of Lipschitz VAEs have their listed values",
-            "r-robustness section 7.4",
+            "specification §7.4",
             "difference below half a unit of the last listed digit",
         ),
         off,
@@ -168,7 +168,7 @@ pub(super) fn claims(
             "layers-are-orthonormal",
             "The frozen layers of μ and of the decoder are orthonormal, so the constants are the \
              configured ones (σ's too, or the run would have ended with an error)",
-            "r-robustness section 7.4, item 6",
+            "specification §7.4, item 6",
             "all singular values within 1e-5 of the gain, in f64",
         ),
         worst.iter().filter(|&&w| w > ORTHONORMAL_TOLERANCE).count(),
@@ -181,6 +181,19 @@ pub(super) fn claims(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Tier;
+
+    /// Sections of the paper have numbers too.
+    #[test]
+    fn sources_name_the_specification_for_its_sections() {
+        let config = CertificatesConfig::at(Tier::Smoke);
+        let claims = claims(&config, &[], &[]).expect("claims without results");
+        assert_eq!(claims.len(), 6);
+        for result in claims {
+            let source = &result.claim.source;
+            assert!(source.starts_with("specification §"), "{source}");
+        }
+    }
 
     #[test]
     fn listed_margins_are_reproduced_to_their_digits() {
