@@ -110,13 +110,13 @@ fn every_image_has_what_places_it_in_a_figure() {
         .sum();
     assert!((number(&summary["mean"]) - mean / 3.0).abs() < ROUNDING);
     let shown = succeed(at, "show m/margins");
-    for line in said
-        .lines()
-        .filter(|l| l.starts_with("margins of") || l.starts_with("at the cap"))
-    {
+    for line in said.lines().filter(|l| {
+        l.starts_with("margins V2") && l.contains(" of 3 ") || l.starts_with("at the cap")
+    }) {
         assert!(shown.contains(line), "{line} is not shown");
     }
-    assert!(said.contains("margins of 3 images (empirical)"), "{said}");
+    let margins = "margins V2 (mean and noise scale) of 3 images (empirical)";
+    assert!(said.contains(margins), "{said}");
 }
 
 #[test]
