@@ -10,12 +10,37 @@ use vaegis_nn::LikelihoodKind;
 use vaegis_train::{ScheduleConfig, TrainConfig};
 use vaegis_zoo::{LipschitzVaeConfig, ModelConfig, NetworkConfig, SigmaConfig, VaeConfig};
 
+/// The constants over which encoder and decoder range, by name.
+pub(super) const CONSTANTS: [(&str, f64); 6] = [
+    ("L = 5", 5.0),
+    ("L = 6", 6.0),
+    ("L = 7", 7.0),
+    ("L = 8", 8.0),
+    ("L = 9", 9.0),
+    ("L = 10", 10.0),
+];
+
+/// Which models are certified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// Ordinary VAEs beside Lipschitz VAEs of several kinds.
+    Compared,
+    /// Lipschitz VAEs whose encoder and decoder have one constant, over a range of constants, and
+    /// an ordinary VAE: the setting of the listed margins.
+    Constants,
+}
+
 /// The images of one data set that are certified.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct CertifiedSet {
+    /// Name in tables, each once.
+    pub label: String,
     /// Name in the registry of data sets.
     pub name: String,
+    /// Which models.
+    pub family: Family,
     /// Side of the stand-in's images where the data set is not at hand.
     pub side: usize,
     /// Radius r of the reconstruction ball.
@@ -55,7 +80,9 @@ impl CertificatesConfig {
     /// The configuration of a tier.
     pub fn at(tier: Tier) -> Self {
         let mnist = CertifiedSet {
+            label: "mnist".to_owned(),
             name: "mnist".to_owned(),
+            family: Family::Compared,
             side: 28,
             r: 4.0,
             train_images: Some(20_000),
@@ -63,21 +90,32 @@ impl CertificatesConfig {
             attacked_images: 25,
         };
         let fashion = CertifiedSet {
+            label: "fashion-mnist".to_owned(),
             name: "fashion-mnist".to_owned(),
             images: 35,
             ..mnist.clone()
         };
         // Four times the values, of which each is drawn 10 000 times: few images at the desk.
         let cifar = CertifiedSet {
+            label: "cifar10".to_owned(),
             name: "cifar10".to_owned(),
+            family: Family::Compared,
             side: 32,
             r: 8.0,
             train_images: Some(5_000),
             images: 6,
             attacked_images: 3,
         };
+        let constants = CertifiedSet {
+            label: "mnist, by constant".to_owned(),
+            family: Family::Constants,
+            r: 8.0,
+            images: 10,
+            attacked_images: 10,
+            ..mnist.clone()
+        };
         let desk = Self {
-            sets: vec![mnist, fashion, cifar],
+            sets: vec![mnist, fashion, cifar, constants],
             num_seeds: 3,
             hidden: 128,
             latent: 10,
@@ -106,7 +144,7 @@ impl CertificatesConfig {
             Tier::Desk => desk,
             Tier::Smoke => {
                 let mut sets = desk.sets;
-                // One grey and one color set.
+                // One grey and one color set, and the range of constants.
                 sets.remove(1);
                 for set in &mut sets {
                     set.train_images = Some(512);
@@ -176,8 +214,8 @@ impl CertificatesConfig {
         }
     }
 
-    /// The models by name, for images of this shape and reconstruction balls of radius r.
-    pub fn models(&self, input: [i64; 3], r: f64) -> Vec<(&'static str, ModelConfig)> {
+    /// The models of a set by name, for images of this shape.
+    pub fn models(&self, set: &CertifiedSet, input: [i64; 3]) -> Vec<(&'static str, ModelConfig)> {
         let lipschitz = |encoder, decoder, likelihood, sigma| {
             ModelConfig::LipschitzVae(LipschitzVaeConfig {
                 input,
@@ -200,7 +238,20 @@ impl CertificatesConfig {
             })
         };
         let constant = SigmaConfig::Constant { gamma: 0.1 };
-        let network = SigmaConfig::Network { lipschitz: 1.0, r };
+        let network = SigmaConfig::Network {
+            lipschitz: 1.0,
+            r: set.r,
+        };
+        if set.family == Family::Constants {
+            // The likelihood's mean is a sigmoid, which is ¼-Lipschitz: before it the decoder has L.
+            let same = |&(name, l): &(&'static str, f64)| {
+                let bernoulli = LikelihoodKind::ContinuousBernoulli;
+                (name, lipschitz(l, l, bernoulli, constant))
+            };
+            let mut models: Vec<_> = CONSTANTS.iter().map(same).collect();
+            models.push(("vae-1", ordinary(1.0)));
+            return models;
+        }
         vec![
             (
                 "lipschitz-5",

@@ -1,7 +1,7 @@
 //! One model: train or load it, certify images, and hunt for violations.
 
 use super::CertificatesConfig;
-use super::config::CertifiedSet;
+use super::config::{CertifiedSet, Family};
 use crate::RunCtx;
 use crate::images::Images;
 use crate::model_cache::{Recipe, trained};
@@ -60,6 +60,9 @@ pub(super) struct ModelRecord {
     pub(super) inputs: Vec<InputCertificates>,
     /// Empirical margins of the first images, V1.
     pub(super) margins: Vec<InputMargin>,
+    /// The same of V3, where models range over a constant.
+    #[serde(default)]
+    pub(super) two_sample_margins: Vec<InputMargin>,
     /// Per claim.
     pub(super) hunts: Vec<Hunt>,
 }
@@ -93,7 +96,7 @@ impl Bench<'_> {
 
     /// The models of this data set by name.
     pub(super) fn models(&self) -> Vec<(&'static str, ModelConfig)> {
-        self.config.models(self.images.shape(), self.set().r)
+        self.config.models(self.set(), self.images.shape())
     }
 
     /// Runs or loads everything on one model.
@@ -104,7 +107,7 @@ impl Bench<'_> {
         progress: &Progress,
     ) -> Result<ModelResult> {
         let (ctx, set, name) = (self.ctx, self.set(), *name);
-        let say = |what: &str| format!("{}, {name}, seed {seed}: {what}", set.name);
+        let say = |what: &str| format!("{}, {name}, seed {seed}: {what}", set.label);
         let recipe = Recipe {
             model: model.clone(),
             train: self.config.train.clone(),
@@ -124,7 +127,12 @@ impl Bench<'_> {
         let data = (checksum, &self.positions, set.attacked_images);
         let options = self.options();
         let key = (FORMAT, &cached.key, data, &options, seed);
-        let (record, reused) = stage(&ctx.lineage, &work.join("certificates.json"), &key, || {
+        // Both families may certify one model, each in its own way.
+        let file = match set.family {
+            Family::Compared => "certificates.json",
+            Family::Constants => "certificates-by-constant.json",
+        };
+        let (record, reused) = stage(&ctx.lineage, &work.join(file), &key, || {
             let x = self.images.test_images(&self.positions, ctx)?;
             let seed = ctx.seed_tree("certificates", seed);
             let noise = Noise::portable(seed.child(&set.name).child(name));
@@ -216,11 +224,22 @@ impl Bench<'_> {
         attack(MAHALANOBIS, false, mean_only, confident(|b| b.mahalanobis))?;
         let first = x.narrow(0, 0, few.len() as i64);
         let node = noise.child("margins");
+        let two_sample_margins = match self.set().family {
+            Family::Compared => Vec::new(),
+            Family::Constants => {
+                let options = MarginOptions {
+                    variant: Variant::TwoSample,
+                    ..margin_options
+                };
+                margins(model, &first, &options, &node, |_, _| ())?
+            }
+        };
         Ok(ModelRecord {
             constants: ModelConstants::of(&paths),
             worst_layer,
             distortions: distortion(model, x),
             margins: margins(model, &first, &margin_options, &node, |_, _| ())?,
+            two_sample_margins,
             inputs,
             hunts,
         })

@@ -2,12 +2,13 @@
 //! every kind of bound.
 
 mod config;
+mod constants;
 mod counterexamples;
 mod job;
 mod judge;
 mod tables;
 
-pub use config::{CertificatesConfig, CertifiedSet};
+pub use config::{CertificatesConfig, CertifiedSet, Family};
 
 use crate::images::{ImageRequest, Images};
 use crate::page::about;
@@ -61,10 +62,11 @@ impl Experiment for Certificates {
             .collect::<Result<Vec<_>>>()?;
         let seeds = ctx.seeds(config.num_seeds);
         let mut provenance = ctx.provenance(&seeds);
-        provenance.datasets = benches
-            .iter()
-            .flat_map(|bench| bench.images.provenance())
-            .collect();
+        for dataset in benches.iter().flat_map(|b| b.images.provenance()) {
+            if !provenance.datasets.contains(&dataset) {
+                provenance.datasets.push(dataset);
+            }
+        }
         let models: Vec<_> = benches.iter().map(Bench::models).collect();
         let jobs: Vec<_> = benches
             .iter()

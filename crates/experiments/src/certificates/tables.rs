@@ -1,5 +1,7 @@
 //! Tables and figures of the certificate experiment.
 
+use super::config::Family;
+use super::constants;
 use super::counterexamples::{Example, table as example_table};
 use super::job::{Bench, FROBENIUS, MAHALANOBIS, ModelRecord, ModelResult, certificate_claim};
 use super::judge::{count, listed_margins};
@@ -10,10 +12,18 @@ use vaegis_report::{Axis, Cell, Figure, Line, Section, Table};
 use vaegis_theory::evidence::Evidence;
 use vaegis_theory::stats::{mean, median};
 
+/// Id of a block about one set.
+pub(super) fn stem(what: &str, bench: &Bench<'_>) -> String {
+    format!(
+        "{what}-{}",
+        bench.set().label.replace(", ", "-").replace(' ', "-")
+    )
+}
+
 /// Refuted claims of one kind of model, data set by data set.
 fn violations(benches: &[Bench<'_>], results: &[ModelResult]) -> Result<Table> {
     let m = benches[0].config.bounds.m;
-    let sets: Vec<&str> = benches.iter().map(|b| b.set().name.as_str()).collect();
+    let sets: Vec<&str> = benches.iter().map(|b| b.set().label.as_str()).collect();
     let mut columns = vec!["claim", "model", "worth", "trials", "refuted", "share ≤ m"];
     columns.extend(&sets);
     let mut table = Table::new("violations", "What the hunt found", &columns).with_caption(&format!(
@@ -55,7 +65,11 @@ fn violations(benches: &[Bench<'_>], results: &[ModelResult]) -> Result<Table> {
         ];
         row.extend((0..benches.len()).map(|set| {
             let (refuted, _, trials) = of(Some(set));
-            Cell::from(format!("{refuted} of {trials}"))
+            if trials == 0 {
+                Cell::Missing
+            } else {
+                Cell::from(format!("{refuted} of {trials}"))
+            }
         }));
         table.push_row(row)?;
     }
@@ -92,7 +106,10 @@ fn worth(all: impl Iterator<Item = Evidence>) -> String {
 }
 
 /// Results of one model, all seeds, in the order of the models.
-fn by_name(results: &[ModelResult], set: usize) -> Vec<(&'static str, Vec<&ModelRecord>)> {
+pub(super) fn by_name(
+    results: &[ModelResult],
+    set: usize,
+) -> Vec<(&'static str, Vec<&ModelRecord>)> {
     let mut groups: Vec<(&str, Vec<&ModelRecord>)> = Vec::new();
     for result in results.iter().filter(|r| r.set == set) {
         match groups.iter_mut().find(|g| g.0 == result.name) {
@@ -128,9 +145,10 @@ fn radii(bench: &Bench<'_>, results: &[ModelResult]) -> Result<Table> {
         "radius above margin",
     ];
     let mut table = Table::new(
-        &format!("radii-{}", set.name),
+        &stem("radii", bench),
         &format!(
-            "Certified radii on {}, r = {}",
+            "Certified radii, {}: {}, r = {}",
+            set.label,
             bench.images.test.spec().origin,
             set.r
         ),
@@ -227,10 +245,9 @@ fn pairs(bench: &Bench<'_>, results: &[ModelResult]) -> Result<Table> {
         "share_at_b_f",
         "share_at_b_m",
     ];
-    let name = &bench.set().name;
     let mut table = Table::new(
-        &format!("pairs-{name}"),
-        &format!("Every certified pair on {name}"),
+        &stem("pairs", bench),
+        &format!("Every certified pair on {}", bench.set().label),
         &columns,
     )
     .with_caption(
@@ -312,9 +329,10 @@ fn certified_share(bench: &Bench<'_>, results: &[ModelResult]) -> Result<Figure>
             Line::new(name, radii, share)
         });
     let figure = Figure::lines(
-        &format!("certified-share-{}", bench.set().name),
+        &stem("certified-share", bench),
         &format!(
-            "Share of test images certified at a radius, {}",
+            "Share of test images certified at a radius, {}: {}",
+            bench.set().label,
             bench.images.test.spec().origin
         ),
         Axis::log10("radius of the input ball (V1)"),
@@ -339,6 +357,11 @@ pub(super) fn sections(
         certified.push(radii(bench, results)?);
     }
     certified.push(listed_table()?);
+    for bench in benches {
+        if bench.set().family == Family::Constants {
+            certified.push(constants::table(bench, results)?);
+        }
+    }
     for bench in benches {
         certified.push(pairs(bench, results)?);
     }
