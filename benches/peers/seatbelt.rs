@@ -145,9 +145,14 @@ pub(crate) fn measure(setting: &Setting) -> Result<Part> {
              for 3 × 32 × 32, total correlation by weighted sampling, free bits, Adam."
         ),
         ratios,
-        notes: vec![format!(
-            "Both sides' loss on the same noise agrees to {difference:.1e}."
-        )],
+        notes: vec![
+            format!("Both sides' loss on the same noise agrees to {difference:.1e}."),
+            format!(
+                "The row \"sum of its parts\" compares our step with our own parts, each alone: the \
+                 step may take at most {:.1} times as long as they do together.",
+                1.0 / TARGET_PARTS
+            ),
+        ],
         tables: vec![table],
     })
 }

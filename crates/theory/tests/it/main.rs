@@ -16,5 +16,6 @@ mod networks;
 mod nonlinear;
 mod soundness;
 mod sphere;
+mod strong_shifts;
 mod tempered;
 mod verification;
