@@ -7,7 +7,7 @@ use super::job::{Bench, FROBENIUS, MAHALANOBIS, ModelRecord, ModelResult, certif
 use super::judge::{count, listed_margins};
 use crate::variants::short_name;
 use anyhow::Result;
-use vaegis_eval::certificate::Term;
+use vaegis_eval::certificate::{Term, TermRadius};
 use vaegis_report::{Axis, Cell, Figure, Line, Section, Table};
 use vaegis_theory::evidence::Evidence;
 use vaegis_theory::stats::{mean, median};
@@ -81,7 +81,7 @@ fn claimed<'a>(
     results: &'a [ModelResult],
     model: &'a str,
     claim: &'a str,
-) -> impl Iterator<Item = Evidence> + 'a {
+) -> impl Iterator<Item = TermRadius> + 'a {
     let inputs = results
         .iter()
         .filter(move |r| r.name == model)
@@ -89,18 +89,27 @@ fn claimed<'a>(
     inputs
         .flat_map(|input| &input.certificates)
         .filter(move |c| certificate_claim(c.variant) == claim)
-        .map(|c| c.best.evidence)
+        .map(|c| c.best)
 }
 
+/// What a radius of 0 is worth.
+const NOTHING: &str = "nothing certified";
+
 /// Each kind of evidence with how often it stands, in the order of its first place.
-fn worth(all: impl Iterator<Item = Evidence>) -> String {
-    let mut counts: Vec<(Evidence, usize)> = Vec::new();
-    for evidence in all {
+fn worth(all: impl Iterator<Item = TermRadius>) -> String {
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    for term in all {
+        let evidence = if term.radius > 0.0 {
+            term.evidence.to_string()
+        } else {
+            NOTHING.to_owned()
+        };
         match counts.iter_mut().find(|(e, _)| *e == evidence) {
             Some((_, count)) => *count += 1,
             None => counts.push((evidence, 1)),
         }
     }
+    counts.sort_by_key(|(evidence, _)| evidence == NOTHING);
     let each = counts.iter().map(|(e, count)| format!("{e}: {count}"));
     each.collect::<Vec<_>>().join("; ")
 }
@@ -185,7 +194,7 @@ fn radii(bench: &Bench<'_>, results: &[ModelResult]) -> Result<Table> {
                 Cell::from(median(&radii)?),
                 Cell::from(radii.iter().copied().fold(0.0, f64::max)),
                 Cell::from(won.join(", ")),
-                Cell::from(worth(best().map(|t| t.evidence))),
+                Cell::from(worth(best())),
             ];
             row.extend(beside_margins(&records, position)?);
             table.push_row(row)?;
