@@ -49,7 +49,7 @@ impl Experiment for Certificates {
     fn duration(&self, tier: Tier) -> &'static str {
         match tier {
             Tier::Smoke => "under a minute",
-            Tier::Desk => about(20),
+            Tier::Desk => about(40),
             Tier::Paper => "several hours",
         }
     }
