@@ -237,8 +237,8 @@ impl QuadraticForm {
     fn contour(&self, x: f64, nodes: usize) -> f64 {
         let n = nodes as f64;
         let mut sum = 0.0;
-        // z = n (−σ + μ θ cot(αθ) + ν i θ), the parameters of equation 3.1 of Trefethen, Weideman
-        // and Schmelzer (2006), which converge like 3.89^−n.
+        // z = n (−σ + μ θ cot(αθ) + ν i θ), the cotangent contour of Trefethen, Weideman and
+        // Schmelzer (2006).
         let [sigma, mu, nu, alpha] = COTANGENT;
         // Conjugate nodes give conjugate values, so the upper half suffices.
         for k in nodes / 2..nodes {
